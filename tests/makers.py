@@ -20,6 +20,7 @@ from tinygpt_tui.settings.architecture import (
     BackpackSettings,
     BigramSettings,
     CNNSettings,
+    EncoderDecoderSettings,
     GPTSettings,
     GRUSettings,
     LSTMSettings,
@@ -149,6 +150,7 @@ VARIANTS: dict[str, ArchitectureSettings] = GPT_VARIANTS | {
     "cnn, wide kernel": CNNSettings(**TINY, n_layer=2, kernel_size=3, dropout=0.1),
     "mlp": MLPSettings(**TINY, n_hidden=24),
     "bigram": BigramSettings(vocab_size=13, block_size=8),
+    "encoder-decoder": EncoderDecoderSettings(**TINY, n_layer=2, n_head=2, separator=3, dropout=0.1),
     "backpack": BackpackSettings(**TINY, n_layer=2, n_head=2, n_sense=4, sliding=False, dropout=0.1),
     "backpack that slides": BackpackSettings(**TINY, n_layer=1, n_head=2, n_sense=2),
 }

@@ -75,6 +75,12 @@ def threads(count: int) -> str:
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
+def right_words(share: float) -> str:
+    """Return the share of right answers in words: `98.5% right`; never 100 % if one is wrong."""
+    percent = min(share * 100, 99.9) if share < 1 else 100.0
+    return f"{percent:.1f}% right"
+
+
 def loss_words(loss: float, tokens: int, digits: int = 4, characters_per_token: float = 1.0) -> str:
     """A validation loss, nats per character: `1.6213`; where tokens are longer, also in bits, and in nats per token.
 

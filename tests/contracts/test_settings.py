@@ -16,7 +16,7 @@ from makers import TEXT, VARIANTS, make_run, random_ids, small_corpus, small_tra
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.training import Evaluation, Note, Planned, RunEnded, RunStarted, Saved, Step, TrainingEvent
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, EncoderDecoderSettings
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.rules import problems
 from tinygpt_tui.settings.training import TrainingSettings
@@ -154,6 +154,8 @@ def computed(settings: ArchitectureSettings) -> tuple[object, ...]:
             weight += 0.05 * torch.randn(weight.shape)  # nothing is hidden behind weights that start at zero
     length = settings.training_length
     ids = torch.tensor([random_ids(length, 13)]) % settings.vocab_size
+    if isinstance(settings, EncoderDecoderSettings):
+        ids[0, 1] = settings.separator
     logits = model(ids)
     loss = F.cross_entropy(logits.flatten(0, 1), ids.flatten())
     return (*(tuple(weight.shape) for weight in model.parameters()), length, settings.supports_sliding, loss.item())

@@ -10,7 +10,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.events.tracing import TraceStep
 from tinygpt_tui.insight.lens import blocks_of, logits_after_layers
 from tinygpt_tui.insight.recorder import Recorder
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, EncoderDecoderSettings
 
 every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -18,6 +18,8 @@ every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIA
 def walked(settings: ArchitectureSettings) -> tuple[LanguageModel, torch.Tensor, Recorder, torch.Tensor]:
     model = random_model(settings)
     ids = torch.tensor([random_ids(min(7, settings.block_size), settings.vocab_size)])
+    if isinstance(settings, EncoderDecoderSettings):
+        ids[0, 2] = settings.separator
     recorder = Recorder(model, 64, keep=True)
     return model, ids, recorder, recorder.record(ids)
 
@@ -78,13 +80,18 @@ def test_every_layer_is_a_part_of_its_own(settings: ArchitectureSettings) -> Non
 def test_attention_sums_to_one_sees_no_future_and_mixes_the_real_values(settings: ArchitectureSettings) -> None:
     _, ids, recorder, _ = walked(settings)
     maps = [step for step in recorder.steps if step.kind == "weights"]
-    assert bool(maps) == (settings.__struct_config__.tag in ("gpt", "backpack"))
+    assert bool(maps) == (settings.__struct_config__.tag in ("gpt", "backpack", "encoder_decoder"))
     T = ids.shape[1]
     for step in maps:
         weights = recorder.tensors[step.number]
         assert weights.shape[-2:] == (T, T)
         torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
-        assert not weights.triu(1).any()
+        if step.place[0] == "encoder" or step.title == "cross-attention":  # the whole question, and no answer
+            end = ids[0].tolist().index(settings.separator)  # type: ignore[union-attr]
+            assert weights[..., : end + 1].all()
+            assert not weights[..., end + 1 :].any()
+        else:
+            assert not weights.triu(1).any()
         assert len(step.pictures) == step.shape[1]
         mixed = recorder.steps[step.number + 1]
         values = recorder.tensors[next(source for source in mixed.inputs if source != step.number)]

@@ -47,7 +47,7 @@ def test_a_run_tells_what_it_has_reached_and_again_only_when_it_grew(monkeypatch
     run.timeline.mkdir()
     path_of(run, 3).touch()
     (one,) = own(reader)
-    assert one.reached == (54_977, 1.5, 12, 25.0, 0, 1.0)
+    assert one.reached == (54_977, 1.5, 12, 25.0, 0, 1.0, None)
     assert (one.notes, one.moments) == ("good", 1)
     monkeypatch.setattr(facts_module, "reached", lambda journal: pytest.fail("read again"))
     assert own(reader) == [one]
@@ -60,7 +60,7 @@ def test_a_long_journal_is_read_at_its_ends_alone(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(facts_module, "TAIL", 4000)
     monkeypatch.setattr(facts_module, "HEAD", 1000)
     monkeypatch.setattr(facts_module, "read_journal", lambda path: pytest.fail("all was read"))
-    assert reached(run.events) == whole == (54_977, 1.5, 2000, 4001.0, 0, 1.0)
+    assert reached(run.events) == whole == (54_977, 1.5, 2000, 4001.0, 0, 1.0, None)
 
 
 def test_an_evaluation_far_from_the_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_an_evaluation_far_from_the_end_is_found(monkeypatch: pytest.MonkeyPatch
     write(run, *(Step(step, 2.0, 1e-3, 0.5, 100.0, step * 2.0) for step in range(1, 400)))
     monkeypatch.setattr(facts_module, "TAIL", 1000)
     monkeypatch.setattr(facts_module, "HEAD", 100)
-    assert reached(run.events) == (5, 4.0, 0, 798.0, 0, 1.0)
+    assert reached(run.events) == (5, 4.0, 0, 798.0, 0, 1.0, None)
 
 
 def test_two_runs_differ_in_what_differs() -> None:

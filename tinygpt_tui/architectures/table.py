@@ -9,6 +9,7 @@ from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.bigram import Bigram
 from tinygpt_tui.architectures.cnn import CNN
+from tinygpt_tui.architectures.encoder_decoder import EncoderDecoder
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.mlp import WindowMLP
 from tinygpt_tui.architectures.recurrent import Recurrent
@@ -22,6 +23,7 @@ ARCHITECTURES: dict[str, Callable[[Any], LanguageModel]] = {
     "cnn": CNN,
     "mlp": WindowMLP,
     "backpack": Backpack,
+    "encoder_decoder": EncoderDecoder,
     "bigram": Bigram,
 }
 

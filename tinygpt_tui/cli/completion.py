@@ -96,8 +96,9 @@ def _runs() -> Iterable[str]:
 
 def _corpora() -> Iterable[str]:
     from tinygpt_tui.corpora.catalog import list_corpora
+    from tinygpt_tui.corpora.tasks import PREFIX, TASKS
 
-    return [entry.name for entry in list_corpora()]
+    return [*(entry.name for entry in list_corpora()), *(f"{PREFIX}{name}" for name in TASKS)]
 
 
 def _presets() -> Iterable[str]:

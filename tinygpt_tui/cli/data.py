@@ -7,7 +7,8 @@ import sys
 
 from tinygpt_tui.cli.output import is_plain, notify, table, write
 from tinygpt_tui.corpora.cache import clear, entries
-from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
+from tinygpt_tui.corpora.catalog import find_corpus, list_corpora, list_tasks
+from tinygpt_tui.corpora.tasks import PREFIX
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.words import size
 
@@ -41,6 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for entry in list_corpora()
     ]
+    rows += [
+        (f"{PREFIX}{entry.name}", "", "made when it is used", f"{entry.row.entropy:.3f}", entry.row.licence,
+         entry.row.description)
+        for entry in list_tasks()
+    ]  # fmt: skip
     write(table(rows, ("NAME", "CHARACTERS", "WHERE", "ENTROPY", "LICENCE", "DESCRIPTION"), right=frozenset({1, 3})))
     if held := sum(bytes_ for _, bytes_, _ in entries()):
         notify(f"the cache of large texts has {size(held)}; {own_command('data', '--clear-cache')} removes it")

@@ -34,7 +34,7 @@ from tinygpt_tui.runs.race import (
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.words import duration, printable
+from tinygpt_tui.words import duration, printable, right_words
 
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.floors import Floor
@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train them all, then print the results. Raises what starting a run can raise."""
     from tinygpt_tui.cli.reading import encode, open_corpus
     from tinygpt_tui.corpora.floors import floors_of
+    from tinygpt_tui.corpora.read import is_pairs
     from tinygpt_tui.runs.new_run import reference
     from tinygpt_tui.training.vocabulary import tokenizer_for
 
@@ -101,8 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for contender in contenders:  # fails before a folder is made
         encode(text, contender.training, known[contender.training.tokenizer])
-    floors = []
-    if text.roles is None:
+    floors = []  # nothing that counts characters answers, or replies
+    if text.roles is None and not is_pairs(entry.path or ""):
         corpus = encode(text, contenders[0].training)
         floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     histories: list[tuple[str, RunHistory]] = []
@@ -161,11 +162,12 @@ def table_of(results: Sequence[Result], floors: Sequence[Floor]) -> str:
             "–" if one.validation_loss is None else _loss(one),
             "–" if one.validation_loss is None else f"{one.validation_loss / math.log(2):.4f}",
             "" if one.target is None else f"{one.target:g}",
-            _beaten(one.validation_loss, floors),
+            _beaten(one.validation_loss, floors) if one.right is None else right_words(one.right),
         )
         for one in ranked
     ]
-    return table(rows, HEAD, right=frozenset({2, 3, 4, 5, 6, 7}))
+    head = HEAD if all(one.right is None for one in results) else (*HEAD[:-1], "ANSWERS")
+    return table(rows, head, right=frozenset({2, 3, 4, 5, 6, 7}))
 
 
 def _loss(one: Result) -> str:

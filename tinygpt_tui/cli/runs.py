@@ -14,7 +14,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import check_new, is_file, write_text
 from tinygpt_tui.runs.facts import FactsReader, Reached, RunFacts
 from tinygpt_tui.runs.index import find_run
-from tinygpt_tui.words import loss_words
+from tinygpt_tui.words import loss_words, right_words
 
 ACTIONS = {
     "list": "list the runs (the default)",
@@ -89,7 +89,8 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
 def _best(reached: Reached) -> str:
     if reached.best_loss is None:
         return ""
-    return loss_words(reached.best_loss, reached.best_tokens, characters_per_token=reached.characters_per_token)
+    loss = loss_words(reached.best_loss, reached.best_tokens, characters_per_token=reached.characters_per_token)
+    return loss if reached.right is None else f"{loss}, {right_words(reached.right)}"
 
 
 def _card(name: str, out: str | None, force: bool) -> None:

@@ -30,7 +30,7 @@ from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.texts import is_here
-from tinygpt_tui.words import duration, printable, threads
+from tinygpt_tui.words import duration, printable, right_words, threads
 from tinygpt_tui.workers.examiner import start_examiner
 
 DRAWINGS_PER_S = 4
@@ -162,6 +162,8 @@ def numbers(history: RunHistory) -> list[str]:
             f"validation {history.loss_words(evaluation.validation_loss)}{read}",
             f"best {best[1]:.4f} at {best[0]}",
         ]
+        if evaluation.right is not None:
+            parts.append(right_words(evaluation.right))
     if step:
         parts += [f"rate {step.learning_rate:.2g}", f"{step.tokens_per_s:,.0f} tokens/s"]
         parts.append(f"{duration(history.elapsed_s)} gone")

@@ -13,6 +13,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.corpora.formats import Documents
 from tinygpt_tui.corpora.gathering import STDIN, gathered_name, is_gathered, sources_exist
 from tinygpt_tui.corpora.read import GATHERED
+from tinygpt_tui.corpora.tasks import PREFIX, TASKS, task_path
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.files import is_file
 from tinygpt_tui.platforms import own_command
@@ -55,6 +56,11 @@ class CorpusEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.path is not None
 
     @property
+    def is_task(self) -> bool:
+        """Whether it is a toy task."""
+        return self.name in TASKS and not self.row.file
+
+    @property
     def own(self) -> bool:
         """Whether it is a text of the user's, not one of the catalogue."""
         return not self.row.licence
@@ -79,11 +85,14 @@ def list_corpora() -> list[CorpusEntry]:
 def find_corpus(name: str) -> CorpusEntry:
     """Return the corpus that `name` means: a catalogue name, or a file, a folder, a glob or an address.
 
-    Raises NotFoundError, StorageError for what is neither a file nor a folder; a corpus that must be downloaded first
-    is returned with `path` None.
+    `task:NAME` is a toy task, which is made if it is not there yet. Raises NotFoundError, StorageError for what is
+    neither a file nor a folder; a corpus that must be downloaded first is returned with `path` None.
     """
     if is_address(name):
         return _at_address(name)
+    if name.startswith(PREFIX):
+        kind, path = task_path(name)
+        return CorpusEntry(name=path.stem, row=_task_row(kind), path=str(path))
     entries = {entry.name: entry for entry in list_corpora()}
     if (entry := paths.find_named(entries, name)) is not None:
         return entry
@@ -120,6 +129,23 @@ def _at_address(address: str) -> CorpusEntry:
     row = CatalogRow(title=title, description=address, file=file, licence="", url=address)
     place = paths.data_folder() / file
     return CorpusEntry(name=title, row=row, path=str(place) if is_file(place) else None)
+
+
+def list_tasks() -> list[CorpusEntry]:
+    """Return the toy tasks, whose names `find_corpus` knows with PREFIX before them; their pairs are not made yet."""
+    return [CorpusEntry(name=kind, row=_task_row(kind), path=None) for kind in TASKS]
+
+
+def _task_row(kind: str) -> CatalogRow:
+    task = TASKS[kind]
+    return CatalogRow(
+        title=task.title,
+        description=f"{task.size:,} pairs: {task.description}",
+        file="",
+        licence="MIT",
+        source="made by the program from a seed",
+        entropy=task.floor,
+    )
 
 
 def require_corpus(name: str) -> tuple[CorpusEntry, Path]:

@@ -21,6 +21,7 @@ from tinygpt_tui.tokenizers.documents import BOUNDARY
 
 LARGEST_IN_MEMORY = 1 << 24  # bytes of a file: decoded it takes up to four times as much
 GATHERED = ".documents"  # the suffix of a text that was gathered, in UTF-8, with a BOUNDARY behind each document
+PAIRS = ".pairs"  # of one whose documents are pairs
 HASHING_SHARE = 0.2  # of the time a large text takes
 
 
@@ -38,7 +39,7 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
 
     A large text stays in its file, and what was found in it is saved for the next time.
     """
-    gathered = path.suffix == GATHERED
+    gathered = path.suffix in (GATHERED, PAIRS)
     encoding = "utf-8" if gathered else encoding
     try:
         with open_file(path) as file:
@@ -91,7 +92,7 @@ def _small(path: Path, content: bytes, encoding: str) -> Generator[float, None, 
         notes.append(UNIFORM)
     if not text or text.isspace():
         raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")
-    documents = text.count(BOUNDARY) if path.suffix == GATHERED else 0
+    documents = text.count(BOUNDARY) if path.suffix in (GATHERED, PAIRS) else 0
     if documents == 1:
         text, documents = text.removesuffix(BOUNDARY), 0
     counts, done = CharacterCounts(), 0
@@ -104,7 +105,7 @@ def _small(path: Path, content: bytes, encoding: str) -> Generator[float, None, 
 
 
 def _large(path: Path, stamp: tuple[int, int], encoding: str) -> Generator[float, None, CorpusText]:
-    gathered = path.suffix == GATHERED
+    gathered = path.suffix in (GATHERED, PAIRS)
     sha256 = yield from part(hashing(path, stamp), 0, HASHING_SHARE)
     name = f"{key_of(sha256, encoding, gathered, path.name)}.text"
     facts = read_cached(name, TextFacts)
@@ -120,6 +121,11 @@ def _large(path: Path, stamp: tuple[int, int], encoding: str) -> Generator[float
     parts = FileParts(path, stamp, facts.codec, facts.errors, left_out)
     key = key_of(sha256, facts.codec, facts.errors, documents)
     return CorpusText(parts, sha256, tuple(facts.notes), counts, facts.guessed, documents, key=key)
+
+
+def is_pairs(path: str) -> bool:
+    """Whether the documents of the text at `path` are pairs."""
+    return Path(path).suffix == PAIRS
 
 
 def sha256_of(path: Path) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.floors import SMOOTHING, Floor, floors_of
+from tinygpt_tui.corpora.read import is_pairs
 from tinygpt_tui.doctor.corpus import damage_findings, repetition_findings, split_findings
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import write_bytes
@@ -94,7 +95,14 @@ def write_examination(examination: Examination, *places: Path, within: Path | No
 
 
 def examination_of(run: RunFolder, settings: RunSettings) -> Examination | None:
-    """Return the examination of a run's corpus, if there is one."""
+    """Return the examination of a run's corpus, if there is one; counting letters answers no questions of a task."""
+    found = _examination_of(run, settings)
+    if found is not None and is_pairs(settings.corpus.path):
+        return msgspec.structs.replace(found, floors=[])
+    return found
+
+
+def _examination_of(run: RunFolder, settings: RunSettings) -> Examination | None:
     if (own := read_examination(run_path(run))) is not None:
         return own
     try:

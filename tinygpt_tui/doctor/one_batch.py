@@ -10,8 +10,10 @@ import torch.nn.functional as F
 
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.rows import IGNORED, rows_of
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.documents import separator_of
 
 ROWS, LONGEST = 4, 64
 STEPS, RATE, WARMUP = 200, 3e-3, 10
@@ -28,9 +30,9 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
     if architecture.context_length == 1:
         return Finding(0, CHECK, "fine", "a model that sees one token cannot memorise a batch, and need not")
     length = max(1, min(architecture.block_size or LONGEST, LONGEST, len(corpus.train) - 1))
-    rows = max(1, min(ROWS, (len(corpus.train) - 1) // length))
-    ids = torch.from_numpy(corpus.train[: rows * length + 1].astype(np.int64))
-    x, y = ids[:-1].view(rows, length), ids[1:].view(rows, length)
+    whole = architecture.block_size if settings.windows == "pairs" else length
+    rows = rows_of(corpus.train, settings, whole, separator=separator_of(corpus.tokenizer))
+    x, y = map(torch.from_numpy, rows.batch(np.arange(min(ROWS, len(rows)))))
     until = float("inf")
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(settings.seed)
@@ -53,7 +55,7 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
             optimizer.zero_grad(set_to_none=True)
             if step == 1:  # torch imports much for the first step, which says nothing about the model
                 until = time.monotonic() + patience_s
-    text = f"one batch of {x.numel():,} tokens: {first:.2f} to {loss:.2f} nats in {step:,} steps"
+    text = f"one batch of {int((y != IGNORED).sum()):,} tokens: {first:.2f} to {loss:.2f} nats in {step:,} steps"
     if loss < first * LEARNED:
         return Finding(0, CHECK, "fine", f"the model can memorise a batch ({text})")
     if step < STEPS and loss < float("inf"):  # it was making progress when the time was over

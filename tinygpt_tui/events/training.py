@@ -65,7 +65,8 @@ class Evaluation(msgspec.Struct, frozen=True, tag=True):
 
     `tokens` is how many were predicted if that was a part of the split, always the same one; 0: all of them. If interim
     evaluations read less than this one, `part_loss` is the loss over their part alone, comparable with theirs.
-    `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
+    `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`. `right` is the share of answers that are
+    right, character for character, where the text is of pairs; the loss is then that of the answers.
     """
 
     step: Count
@@ -77,6 +78,7 @@ class Evaluation(msgspec.Struct, frozen=True, tag=True):
     tokens: Count = 0
     part_loss: Number | None = None
     best_tokens: Count = 0
+    right: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True):

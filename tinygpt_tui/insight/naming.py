@@ -22,22 +22,26 @@ class Words(NamedTuple):
 
 STREAM = "B, T, C"
 HEADS = "B, H, T, D"
-GROUPS = {"attn": "attention", "mlp": "MLP", "cell": "cell"}
+GROUPS = {"attn": "attention", "cross": "cross-attention", "mlp": "MLP", "cell": "cell"}
 SILENT = ("transformer", "trunk", "h")  # parts of a path that say nothing
 
 # By the end of a module's path, the longest first.
 MODULES: dict[str, Words] = {
     "wte": Words("tok", "token embedding", STREAM, "tok = W[ids]"),
     "wpe": Words("pos", "position embedding", "T, C", "pos = W[0 … T−1]"),
+    "places": Words("pos", "position embedding", STREAM, "pos = W[place in the question, or in the answer]"),
     "ngrams": Words("gram", "n-gram tables", STREAM, "gram = P[ids₋₁, ids] + Q[ids₋₂, ids₋₁, ids]"),
     "table": Words("logits", "table", "B, T, V", "logits = W[ids]"),
     "ln_1": Words("h", "norm", STREAM, "{norm}"),
     "ln_2": Words("h", "norm", STREAM, "{norm}"),
+    "ln_3": Words("h", "norm", STREAM, "{norm}"),
+    "ln_e": Words("e", "the question, encoded", STREAM, "{norm}"),
     "ln": Words("h", "norm", STREAM, "{norm}"),
     "ln_f": Words("h", "final norm", STREAM, "{norm}"),
     "shift_1": Words("h", "token shift", STREAM, "h = {x} + Σⱼ sⱼ · {x}ₜ₋ⱼ"),
     "shift_2": Words("h", "token shift", STREAM, "h = {x} + Σⱼ sⱼ · {x}ₜ₋ⱼ"),
     "c_attn": Words("qkv", "q, k and v", "", "qkv = {x} Wᵀ{+b}"),
+    "c_q": Words("q", "queries", STREAM, "q = {x} Wᵀ{+b}"),
     "attn.c_proj": Words("y", "projection", STREAM, "y = {x} Wᵀ{+b}"),
     "mlp.c_fc": Words("m", "wider", "B, T, F", "m = {x} Wᵀ{+b}"),
     "mlp.c_gate": Words("g", "gate", "B, T, F", "g = {x} Wᵀ{+b}"),
@@ -80,6 +84,20 @@ OPERATIONS: dict[tuple[str, str], tuple[Words | None, ...]] = {
         Words("v", "values, shared", HEADS, "v = each group's values, once for each of its heads"),
     ),
     ("CausalSelfAttention", "reshape"): (Words("o", "heads side by side", "", "o = [o₁, o₂, …, o_H]"),),
+    ("Attention", "transpose"): (Words("q", "queries", HEADS, "q = what each head asks: its part of {x}"), None),
+    ("Attention", "reshape"): (Words("o", "heads side by side", "", "o = [o₁, o₂, …, o_H]"),),
+    **{
+        (block, "transpose"): (
+            Words("k", "keys", HEADS, "k = what each head can be asked: its part of {x}"),
+            Words("v", "values", HEADS, "v = what each head would answer: its part of {x}"),
+        )
+        * attentions
+        for block, attentions in (("EncoderBlock", 1), ("DecoderBlock", 2))
+    },
+    **{
+        (block, "add"): (Words("x", "add to the stream", STREAM, "x = {x} + {y}"),) * sublayers
+        for block, sublayers in (("EncoderBlock", 2), ("DecoderBlock", 3))
+    },
     ("Block", "add"): (
         Words("x", "add to the stream", STREAM, "x = {x} + {y}"),
         Words("x", "add to the stream", STREAM, "x = {x} + {y}"),

@@ -27,6 +27,7 @@ from tinygpt_tui.insight.cells import inside_of
 from tinygpt_tui.insight.naming import Words
 from tinygpt_tui.insight.pictures import COLUMNS, HEAD_COLUMNS, picture_of, weights_picture
 
+CROSS = ("cross-attention",)  # a part of a net in which one text asks another
 ONE_STEP = ("NgramTables",)  # modules with others in them whose inside is not shown
 HOUSE = str(Path(architectures.__file__).parent)
 
@@ -160,7 +161,7 @@ class Recorder:
         place = self._place(inputs)
         root = f"/ √{round(scale**-2)}"
         words = naming.WEIGHTS._replace(
-            title="sense weights" if senses else "attention",
+            title="sense weights" if senses else next((part for part in place if part in CROSS), "attention"),
             symbols=naming.WEIGHTS.symbols.replace("{H}", letter),
             formula=naming.WEIGHTS.formula.replace("{scale}", root),
         )

@@ -29,7 +29,8 @@ STYLES: dict[str, StyleType] = {"train": BLUE, "validation": ORANGE, "level": GR
 class Aspect:
     """One picture of a run. `unit` turns nats per character into what is shown; `measured` is a field of Step instead.
 
-    `per_token`: it differs from another one only where tokens are longer than characters.
+    `per_token`: it differs from another one only where tokens are longer than characters. `of_answers`: it is there
+    only where the text is of pairs.
     """
 
     title: str
@@ -37,6 +38,11 @@ class Aspect:
     unit: Callable[[Floats], Floats] | None = None
     measured: str | None = None
     per_token: bool = False
+    of_answers: bool = False
+
+    def is_in(self, history: RunHistory) -> bool:
+        """Whether a run has something of its own to show here."""
+        return history.has_answers if self.of_answers else not self.per_token or history.characters_per_token != 1.0
 
 
 ASPECTS: dict[str, Aspect] = {
@@ -48,6 +54,7 @@ ASPECTS: dict[str, Aspect] = {
         "perplexity, as if choosing among N characters",
         unit=lambda nats: np.exp(np.minimum(nats, 100.0)),
     ),
+    "right": Aspect("right answers", "right answers, of 100", of_answers=True),
     "gap": Aspect("generalisation gap", "gap, validation over train"),
     "rate": Aspect("learning rate", "rate", measured="learning_rate"),
     "norm": Aspect("gradient norm", "norm, before clipping", measured="gradient_norm"),
@@ -83,6 +90,10 @@ def chart_of(
     if aspect.measured:
         series = [Series(label.split(",")[0], *history.measured(aspect.measured), styles["train"])]
         return LossChart(series, y_label=label)
+    if aspect.of_answers:
+        found, right = history.right_answers
+        answered = Series("right answers", found, 100 * right, styles["validation"], "points")
+        return LossChart([answered], [Level("all", 100.0, styles["level"])], y_label=label, empty=NO_ANSWERS)
     if aspect.unit is None:
         gaps = Series("gap", *history.gaps, styles["validation"], "points")
         return LossChart([gaps], [Level("no gap", 0.0, styles["level"])], y_label=label, empty=NO_GAP)
@@ -111,6 +122,7 @@ def chart_of(
     )
 
 
+NO_ANSWERS = "the text has no answers: a task has (--corpus task:reverse)"
 NO_GAP = "the gap is known at the second evaluation"
 
 

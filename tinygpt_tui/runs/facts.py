@@ -33,6 +33,7 @@ class Reached(NamedTuple):
     elapsed_s: float = 0.0
     best_tokens: int = 0  # of the validation split that gave the loss; 0: all
     characters_per_token: float = 1.0  # in the validation split
+    right: float | None = None  # the share of right answers at the last evaluation, where the text is of pairs
 
 
 class RunFacts(NamedTuple):
@@ -99,7 +100,7 @@ def reached(journal: Path) -> Reached:
             case RunStarted():
                 found = found._replace(parameters=event.parameters, characters_per_token=event.characters_per_token)
             case Evaluation():
-                found = _best(found, event.best_loss, event)
+                found = _best(found, event.best_loss, event)._replace(right=event.right)
             case Step():
                 found = found._replace(elapsed_s=event.elapsed_s)
             case RunEnded():

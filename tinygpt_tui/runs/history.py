@@ -9,6 +9,7 @@ at once or one by one.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.runs.columns import Columns, Floats
-from tinygpt_tui.words import loss_words, part_words, threads
+from tinygpt_tui.words import loss_words, part_words, right_words, threads
 
 RECENT_STEPS = 20
 LOG_LINES = 1000
@@ -65,7 +66,8 @@ class RunHistory:
         self.steps = steps
         self._evaluate_every = evaluate_every
         self._steps = Columns(len(MEASURED))
-        self._evaluations = Columns(4)  # step, validation_loss, train_loss, and validation over what all of them read
+        # step, validation_loss, train_loss, validation over what all of them read, and the share of right answers
+        self._evaluations = Columns(5)
         self._evaluated: list[Evaluation] = []
         self.samples: list[SampleText] = []
         self.findings: dict[str, Finding] = {}
@@ -194,6 +196,16 @@ class RunHistory:
         """Steps (M,) and the validation loss at each (M,)."""
         return self._evaluations.column(0), self._evaluations.column(1)
 
+    @property
+    def right_answers(self) -> tuple[Floats, Floats]:
+        """Steps (M,) and the share of right answers at each (M,), from 0 to 1; nan where the text is not of pairs."""
+        return self._evaluations.column(0), self._evaluations.column(4)
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether the text is of pairs, questions and answers."""
+        return self.last_evaluation is not None and self.last_evaluation.right is not None
+
     def tokens_read(self, index: int) -> int:
         """Return how many tokens evaluation number `index` has read, as in its event."""
         return self._evaluated[index].tokens
@@ -305,8 +317,10 @@ class RunHistory:
         _drop_from(self._evaluated, event.step)
         self._evaluated.append(event)
         alike = event.validation_loss if event.part_loss is None else event.part_loss
-        self._evaluations.append(event.step, event.validation_loss, event.train_loss, alike)
+        right = math.nan if event.right is None else event.right
+        self._evaluations.append(event.step, event.validation_loss, event.train_loss, alike, right)
         read = f" on {event.tokens:,} tokens" if event.tokens else ""
+        read += "" if event.right is None else f", {right_words(event.right)}"
         best = BEST if event.best_step == event.step else ""
         self._log_line(event.step, f"validation {self.loss_words(event.validation_loss)}{read}{best}")
 

@@ -33,7 +33,8 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a contender; `seconds` with its evaluations, `validation_loss` the best, nats per character.
 
-    `characters_per_token` is that of the validation split.
+    `characters_per_token` is that of the validation split; `right` the share of right answers at the end, where the
+    text is of pairs.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     tokenizer: str = CHARACTERS
     characters_per_token: float = 1.0
+    right: float | None = None
 
 
 def contenders_of(
@@ -111,6 +113,7 @@ def result_of(contender: Contender, model: str, history: RunHistory) -> Result:
         reason=history.ended.reason if history.ended else "stopped",
         tokenizer=contender.training.tokenizer,
         characters_per_token=history.characters_per_token,
+        right=history.last_evaluation.right if history.last_evaluation else None,
     )
 
 

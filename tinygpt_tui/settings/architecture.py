@@ -17,6 +17,7 @@ __all__ = [
     "BackpackSettings",
     "BigramSettings",
     "CNNSettings",
+    "EncoderDecoderSettings",
     "GPTSettings",
     "GRUSettings",
     "LSTMSettings",
@@ -270,6 +271,52 @@ class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
         }
 
 
+class EncoderDecoderSettings(BaseArchitecture, frozen=True, tag="encoder_decoder"):
+    """A transformer of two stacks: one reads the question, the other writes the answer and looks at the first.
+
+    Source: Vaswani et al. 2017 (arXiv 1706.03762).
+    """
+
+    vocab_size: VocabSize = 65
+    block_size: BlockSize = 48
+    n_layer: Annotated[int, Meta(ge=1, le=48, description="blocks in the encoder, and as many in the decoder")] = 2
+    n_head: HeadCount = 4
+    n_embd: Width = 64
+    dropout: Dropout = 0.0
+    separator: Annotated[int, Meta(ge=0, description="the token between question and answer; the corpus decides")] = 1
+
+    @property
+    def answers_only(self) -> bool:
+        """Whether nothing is predicted before a separator."""
+        return True
+
+    @property
+    def trunk(self) -> GPTSettings:
+        """The form of its blocks."""
+        return GPTSettings(
+            vocab_size=self.vocab_size,
+            block_size=self.block_size,
+            n_layer=self.n_layer,
+            n_head=self.n_head,
+            n_embd=self.n_embd,
+            dropout=self.dropout,
+            norm_weight=False,
+            activation="relu_squared",
+        )
+
+    def parameter_budget(self) -> dict[Part, int]:
+        """Return the parameters of each part, in the order of the forward pass."""
+        V, T, C, L = self.vocab_size, self.block_size, self.n_embd, self.n_layer
+        return {
+            Part.TOKEN_EMBEDDING: V * C,
+            Part.POSITION_EMBEDDING: T * C,
+            Part.ATTENTION: 2 * L * 4 * C * C,
+            Part.CROSS_ATTENTION: L * 4 * C * C,
+            Part.MLP: 2 * L * 8 * C * C,
+            Part.HEAD: V * C,
+        }
+
+
 # Every architecture's settings; a new architecture adds its own (the tag is its name).
 ArchitectureSettings = (
     GPTSettings
@@ -279,6 +326,7 @@ ArchitectureSettings = (
     | CNNSettings
     | MLPSettings
     | BackpackSettings
+    | EncoderDecoderSettings
     | BigramSettings
 )
 ARCHITECTURE_SETTINGS: tuple[type[ArchitectureSettings], ...] = typing.get_args(ArchitectureSettings)

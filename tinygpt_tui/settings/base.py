@@ -24,6 +24,7 @@ class Part(enum.StrEnum):
     NGRAM_TABLES = "n-gram tables"
     TABLE = "table"
     ATTENTION = "attention"
+    CROSS_ATTENTION = "cross-attention"
     CELLS = "cells"
     CONVOLUTIONS = "convolutions"
     PROJECTIONS = "projections"
@@ -139,6 +140,11 @@ class BaseArchitecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     @property
     def is_stateful(self) -> bool:
         """Whether training passes the memory from one window to the next one of the text."""
+        return False
+
+    @property
+    def answers_only(self) -> bool:
+        """Whether nothing is predicted before a separator: the model learns pairs alone."""
         return False
 
     @property

@@ -16,7 +16,7 @@ from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
 
 LARGEST = 1 << 20  # bytes of a settings file
-FROM_CORPUS = frozenset({"vocab_size"})  # decided by the text, never by hand
+FROM_CORPUS = frozenset({"vocab_size", "separator"})  # decided by the text, never by hand
 
 
 def architecture_fields() -> dict[str, SettingField]:

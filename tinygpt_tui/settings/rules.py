@@ -7,10 +7,11 @@ from math import inf
 from typing import NamedTuple
 
 from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.architecture import EncoderDecoderSettings
 from tinygpt_tui.settings.base import BaseArchitecture
 from tinygpt_tui.settings.gpt import GPTSettings
 from tinygpt_tui.settings.tokenizer import tokenizer_choice
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
 
 
 class Problem(NamedTuple):
@@ -38,6 +39,8 @@ def check(settings: BaseArchitecture | TrainingSettings, processes: int | None =
 
 
 def _of_model(s: BaseArchitecture) -> Iterator[Problem]:
+    if isinstance(s, EncoderDecoderSettings) and s.separator >= s.vocab_size:
+        yield Problem("separator", f"is not one of {s.vocab_size} tokens", "choose a smaller one")
     divisors = {"n_head": s.n_head, "n_sense": s.n_sense}
     if isinstance(s, GPTSettings):
         if s.head_width:
@@ -101,9 +104,9 @@ def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
         )
     if stateful and settings.mix_old and settings.batch_size < 2:
         yield Problem("batch_size", "a recurrent model reads each of two texts in a row of its own", "choose 2 or more")
-    if settings.windows == "documents" and settings.mix_old:
+    if settings.windows in BY_DOCUMENT and settings.mix_old:
         yield Problem("mix_old", "the starting model's own text has windows that begin anywhere", "choose 0")
-    if stateful and settings.windows == "anywhere" and processes > 1:
+    if stateful and settings.windows not in BY_DOCUMENT and processes > 1:
         yield Problem("processes", "a recurrent model passes its memory from step to step in one process", "choose 1")
 
 

@@ -11,6 +11,7 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 
 DEFAULT_RANK = 2  # of an adapter
+BY_DOCUMENT = frozenset({"documents", "pairs"})  # windows
 
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +39,13 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 0.0
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="windows of block_size tokens in one step")] = 16
     windows: Annotated[
-        Literal["anywhere", "documents"],
+        Literal["auto", "anywhere", "documents", "pairs"],
         Meta(
             description="what a window is: a part of the text that may begin anywhere, or a document from its "
-            "beginning; a longer document is several windows"
+            "beginning (a longer one is several windows); pairs: documents question=answer, of which only the answer "
+            "is learned; auto: pairs for a task, else anywhere"
         ),
-    ] = "anywhere"
+    ] = "auto"
     optimizer: Annotated[
         Literal["adamw", "muon"],
         Meta(description="muon updates the blocks' matrices and AdamW the rest; adamw updates all"),

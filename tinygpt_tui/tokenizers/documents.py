@@ -14,6 +14,7 @@ from tinygpt_tui.tokenizers.bpe import PIECE, PIECES_AT_ONCE, BPETokenizer, batc
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, id_type
 
 BOUNDARY = "\x1e"  # ASCII's record separator: it ends each document in a text of several
+SEPARATOR = "="  # between question and answer, in a text of pairs
 
 
 class DocumentTokenizer:
@@ -89,6 +90,13 @@ def inner_from(content: Mapping[str, Any], make: Callable[[dict[str, Any]], Toke
     if not isinstance(inner, dict) or "inner" in inner:
         raise CheckpointError("tokenizer.json has no inner tokenizer", "the file is damaged")
     return make(inner)
+
+
+def separator_of(tokenizer: Tokenizer) -> int | None:
+    """Return the id of SEPARATOR where each token is one character; None if there is none."""
+    if not is_of_characters(tokenizer) or tokenizer.unknown_in(SEPARATOR):
+        return None
+    return tokenizer.encode(SEPARATOR)[-1]
 
 
 def is_of_characters(tokenizer: Tokenizer) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.corpora.replies import Replies
@@ -27,14 +28,40 @@ class Piece(NamedTuple):
     learned: int
 
 
+class Answers:
+    """How many rows are right: the most likely token is the target at each place that is counted.
+
+    A model that answers greedily writes exactly these answers: up to its first mistake it has read the same.
+    """
+
+    def __init__(self) -> None:
+        self.right = self.rows = 0
+
+    def count(self, logits: Tensor, targets: Tensor) -> None:
+        """Count rows of logits (B, T, V) and targets (B, T)."""
+        is_right = (logits.argmax(-1) == targets) | (targets == IGNORED)
+        self.right += int(is_right.all(-1).sum())
+        self.rows += len(targets)
+
+    @property
+    def share(self) -> float | None:
+        """The share of right rows; None before any was counted."""
+        return self.right / self.rows if self.rows else None
+
+
 @torch.no_grad()
 def summed_losses(
-    model: LanguageModel, rows: Rows, first: Places | None = None, others: Places | None = None
+    model: LanguageModel,
+    rows: Rows,
+    first: Places | None = None,
+    others: Places | None = None,
+    answers: Answers | None = None,
 ) -> Iterator[Piece]:
     """Yield the loss piece by piece over `rows`.
 
     Those numbered `first` are read before the `others`, in pieces of their own: a caller that stops there has measured
     the same as one that continues. Without `others` all rows are read. The caller can stop between any two pieces.
+    `answers` counts the rows that are right.
     """
     if first is None:
         first = np.empty(0, dtype=np.int64)
@@ -44,8 +71,13 @@ def summed_losses(
     for part in (first, rest):
         for start in range(0, len(part), at_once):
             numbers = part[start : start + at_once]
-            loss, learned = _summed_loss(model, *rows.batch(numbers), training)
-            yield Piece(loss, rows.tokens_in(numbers), learned)
+            inputs, targets = rows.batch(numbers)
+            logits = _logits(model, inputs, training)
+            wanted = torch.from_numpy(targets).to(model.device)
+            loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum")
+            if answers is not None:
+                answers.count(logits, wanted)
+            yield Piece(float(loss), rows.tokens_in(numbers), int((targets != IGNORED).sum()))
 
 
 def tokens_at_once(model: LanguageModel) -> int:
@@ -55,19 +87,14 @@ def tokens_at_once(model: LanguageModel) -> int:
     return min(TOKENS_ELSEWHERE, LOGITS_ELSEWHERE // model.vocab_size)
 
 
-def _summed_loss(model: LanguageModel, inputs: Places, targets: Places, training: bool) -> tuple[float, int]:
-    """Return the summed loss over `inputs` and `targets` (B, T), and its tokens; the model is in `training` mode again.
-
-    Targets that are IGNORED are not counted.
-    """
-    wanted = torch.from_numpy(targets.reshape(-1)).to(model.device)
+def _logits(model: LanguageModel, inputs: Places, training: bool) -> Tensor:
+    """Return the logits (B, T, V) after `inputs` (B, T), in float32; the model is in `training` mode again."""
     model.eval()
     try:
-        logits = model(torch.from_numpy(inputs).to(model.device))
-        loss = F.cross_entropy(logits.float().view(-1, logits.shape[-1]), wanted, reduction="sum")
+        logits: Tensor = model(torch.from_numpy(inputs).to(model.device))
     finally:
         model.train(training)
-    return float(loss), int((targets != IGNORED).sum())
+    return logits.float()
 
 
 def whole_loss(model: LanguageModel, ids: Ids, block_size: int, replies: Replies | None = None) -> float:

@@ -24,7 +24,7 @@ from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.training.commands import Commands
-from tinygpt_tui.training.evaluate import summed_losses
+from tinygpt_tui.training.evaluate import Answers, summed_losses
 from tinygpt_tui.training.state import copied
 from tinygpt_tui.training.stopwatch import Stopwatch
 from tinygpt_tui.words import part_words
@@ -50,23 +50,29 @@ class Evaluations:
         commands: Commands,
         time_budget: TimeBudget,
         replies: Replies | None = None,
+        separator: int | None = None,
     ) -> None:
-        """`validation` (M,) is the whole validation split; of conversations `replies` alone are judged."""
+        """`validation` (M,) is the whole validation split; of conversations `replies` alone are judged.
+
+        Pairs have a `separator` in them.
+        """
         self.best_step, self.best_loss = 0, math.inf
         self.best_tokens = 0  # of the validation split that gave it; 0: all
         self.calibrated_on = 0  # tokens that a calibration reads after the end; 0: there will be none
         self.last = self.last_whole = -1  # the steps of the last evaluation, and of the last that read everything
         self._patience, self._target = settings.patience, settings.stop_at_loss
         self._commands, self._time_budget = commands, time_budget
-        self._rows = rows_of(validation, settings, settings.architecture.block_size, replies)
-        self._size = len(validation)
+        self._rows = rows_of(validation, settings, settings.architecture.block_size, replies, separator)
+        self._size = self._rows.tokens if settings.windows == "pairs" else len(validation)
+        self._has_answers = settings.windows == "pairs"
+        self._answers = Answers()
         self._timed = time_budget.timed and not settings.evaluate_every  # the clock spaces the evaluations
         self._best_part = math.inf  # the best weights' loss on what every evaluation reads
         self._best_weights: dict[str, Tensor] | None = None  # until they were measured on the whole split
         self._without_better = 0  # regular evaluations since the best
         self._recent: list[float] = []  # training losses since the last evaluation
         self._train_loss: float | None = None  # their mean at the last evaluation
-        self.read_part(settings, evaluation_tokens(settings, len(validation)))
+        self.read_part(settings, evaluation_tokens(settings, self._size))
 
     def read_part(self, settings: TrainingSettings, tokens: int) -> None:
         """Let interim evaluations read about `tokens` of the validation split; 0: as many as the final one."""
@@ -126,6 +132,7 @@ class Evaluations:
         """
         try:
             value, part, whole = yield from self._measure(model, step, whole)
+            right = self._answers.share if self._has_answers else None
             if not math.isfinite(value):
                 raise NotANumber("the validation loss")
             better = yield from self._is_better(model, step, value, part, whole)
@@ -155,6 +162,7 @@ class Evaluations:
             tokens=tokens,
             part_loss=part if whole and self.part_tokens else None,
             best_tokens=self.best_tokens,
+            right=right,
         )
 
     def _more_at_the_end(self, whole: bool) -> float:
@@ -235,7 +243,8 @@ class Evaluations:
         total, learned, count, part = 0.0, 0, 0, math.nan
         goal = (self._judged or self._rows.tokens) if whole else self.part_tokens
         reported_at = time.monotonic()
-        pieces = summed_losses(model, self._rows, self._first, self._others)
+        self._answers = Answers()
+        pieces = summed_losses(model, self._rows, self._first, self._others, self._answers)
         for piece in self._commands.until_late(pieces):
             if self._commands.consume("stop"):
                 if self._commands.stopped:

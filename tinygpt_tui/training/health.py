@@ -15,7 +15,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.doctor.curves import other_rate
 from tinygpt_tui.events.training import Evaluation, Finding, Step, TrainingEvent
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
 from tinygpt_tui.tokenizers.char import Ids
 
 TOKENS = 2048
@@ -52,7 +52,7 @@ class HealthCheck:
         """Yield what is new at an evaluation, and prepare to measure the next step."""
         if step == 0:
             # The first step says nothing: AdamW moves everything by its whole rate, and some weights start near 0.
-            if self._settings.windows == "anywhere":
+            if self._settings.windows not in BY_DOCUMENT:
                 yield from self._news(self._drawn())
             return
         yield from self._news(self._dead(model, step))

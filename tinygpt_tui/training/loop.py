@@ -21,7 +21,8 @@ from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, Step, TeacherMeasured, TrainingEvent
 from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.settings.training import Extension, TrainingSettings
+from tinygpt_tui.settings.training import BY_DOCUMENT, Extension, TrainingSettings
+from tinygpt_tui.tokenizers.documents import separator_of
 from tinygpt_tui.training.commands import SLOW_S, Commands, Stopping
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, placed, set_device_random
@@ -80,8 +81,8 @@ class Training:
         self.compiling = Compiling(settings, device, fused=native or settings.architecture.is_stateful)
         self.time_budget = TimeBudget(settings)
         self.commands = Commands(control)
-        replies = corpus.replies
-        self.evaluations = Evaluations(settings, corpus.validation, self.commands, self.time_budget, replies)
+        replies, separator = corpus.replies, separator_of(corpus.tokenizer)
+        self.evaluations = Evaluations(settings, corpus.validation, self.commands, self.time_budget, replies, separator)
         self.step = 0
         self.elapsed_s = 0.0
         self.rate_scale = 1.0  # halved after a loss that was not a number
@@ -90,8 +91,8 @@ class Training:
         self._bptt: TruncatedBPTT | None = None
         length = settings.architecture.training_length
         self._tokens_a_step = float(settings.batch_size * length)
-        if settings.windows == "documents":
-            rows = rows_of(corpus.train, settings, length, replies)
+        if settings.windows in BY_DOCUMENT:
+            rows = rows_of(corpus.train, settings, length, replies, separator)
             self._windows: Batches = ShuffledRows(rows, settings.batch_size, settings.seed)
             self._tokens_a_step = settings.batch_size * rows.tokens / len(rows)
         elif settings.architecture.is_stateful:
@@ -236,7 +237,7 @@ class Training:
             if self.teacher is not None:
                 counted = goals != IGNORED
                 goals, logits = self._probabilities(self.teacher, inputs)[counted], logits[counted]
-        if self.corpus.replies is None and self.settings.windows == "anywhere":
+        if self.corpus.replies is None and self.settings.windows not in BY_DOCUMENT:
             return F.cross_entropy(logits, goals)
         return F.cross_entropy(logits, goals, reduction="sum") / max(learned, 1)
 

@@ -21,19 +21,20 @@ from tinygpt_tui.checkpoints.native import Checkpoint, open_checkpoint, write_be
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.aside import TOO_SHORT, set_aside
 from tinygpt_tui.corpora.corpus import Corpus
-from tinygpt_tui.corpora.read import reading
+from tinygpt_tui.corpora.read import is_pairs, reading
 from tinygpt_tui.errors import RunError, TinyGPTError, UnfitFile, UsageError, storage_error
 from tinygpt_tui.events.training import Progress, TrainingEvent
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import text_changed
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, StartingModel
+from tinygpt_tui.settings.architecture import EncoderDecoderSettings
 from tinygpt_tui.settings.model_config import Adapter
 from tinygpt_tui.settings.tokenizer import CHARACTERS
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import Ids
-from tinygpt_tui.tokenizers.documents import DocumentTokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer, separator_of
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
@@ -46,6 +47,7 @@ from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.words import threads as threads_in_words
 
 R = TypeVar("R")
+ONLY_PAIRS = "choose a task (--corpus task:reverse), or lines QUESTION=ANSWER with --documents lines --windows pairs"
 NO_DOCUMENTS = "the text has no documents: its windows begin anywhere; `--documents lines` makes each line one"
 
 
@@ -96,10 +98,17 @@ def preparing(
         corpus, reference, notes = yield from _read_corpus(folder, settings, tokenizer, control)
     else:
         reference, notes = settings.corpus, []
-    if chosen.windows == "documents" and not isinstance(corpus.tokenizer, DocumentTokenizer):
+    if chosen.windows == "auto":
+        chosen = msgspec.structs.replace(chosen, windows="pairs" if is_pairs(reference.path) else "anywhere")
+    if chosen.windows in BY_DOCUMENT and not isinstance(corpus.tokenizer, DocumentTokenizer):
         chosen = msgspec.structs.replace(chosen, windows="anywhere")
         notes = [*notes, NO_DOCUMENTS]
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
+    if isinstance(architecture, EncoderDecoderSettings):
+        separator = separator_of(corpus.tokenizer)
+        if separator is None or chosen.windows != "pairs":
+            raise UsageError("an encoder-decoder learns questions with answers", ONLY_PAIRS)
+        architecture = msgspec.structs.replace(architecture, separator=separator)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
     if not _is_placed(chosen, state, group) and group.size == 1:
         yield Progress(0, "measuring", 0.0)
@@ -114,7 +123,7 @@ def preparing(
     if chosen.mix_old and settings.start is not None:
         with _until_stop(control):
             corpus = dataclasses.replace(corpus, old=old_ids(settings.start, chosen, corpus.tokenizer))
-    share = chosen.calibration_share if chosen.windows == "anywhere" else 0.0  # it reads windows that begin anywhere
+    share = 0.0 if chosen.windows in BY_DOCUMENT else chosen.calibration_share  # its windows begin anywhere
     corpus, aside = set_aside(corpus, share, architecture.training_length)
     if share and not len(aside):
         notes.append(TOO_SHORT)

@@ -20,20 +20,29 @@ from tinygpt_tui.native.weights import arrange, supports
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy, policy_for
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, shown
-from tinygpt_tui.tokenizers.documents import DocumentTokenizer
+from tinygpt_tui.tokenizers.documents import SEPARATOR, DocumentTokenizer
 
 NATIVE_PARAMETERS = 20_000_000  # beyond that an accelerator writes faster than the native engine on one core
 FIRST_TOKENS = 4096  # of the validation split, in which a conversation is looked for
+QUESTIONS = 5  # that a sample answers …
+QUESTION_IDS = 1000  # … of this many tokens
 SHORT_WINDOW = 32  # tokens: reading this many again for every new one costs little
 
 
 def sample_text(model: LanguageModel, corpus: Corpus, settings: TrainingSettings, stop: Callable[[], bool]) -> str:
     """Return `settings.sample_tokens` of text from an empty prompt; shorter if `stop` returns True meanwhile.
 
-    A model of documents writes several, one below the other; one of dialogues continues one of the validation split.
+    A model of documents writes several, one below the other; one of dialogues continues one of the validation split;
+    one of pairs answers its first questions.
     """
     training, tokenizer = model.training, corpus.tokenizer
+    if settings.windows == "pairs":
+        text = _answers(model, corpus, settings, stop)
+        model.train(training)
+        return text
     prompt = first_turns(corpus) if isinstance(tokenizer, DialogueTokenizer) else ""
     several = isinstance(tokenizer, DocumentTokenizer) and not prompt
     sampling = SamplingSettings(
@@ -64,6 +73,28 @@ def first_turns(corpus: Corpus) -> str:
     begins = np.flatnonzero(np.isin(ids[start:], replies.roles))
     end = start + int(begins[0]) + 1 if len(begins) else len(ids)
     return b"".join(tokenizer.bytes_of(int(id)) for id in ids[start:end]).decode("utf-8", "replace")
+
+
+def _answers(model: LanguageModel, corpus: Corpus, settings: TrainingSettings, stop: Callable[[], bool]) -> str:
+    """Return questions with the model's most likely answers, one below the other; the right one behind a wrong one."""
+    tokenizer, lines = corpus.tokenizer, []
+    engine = _open_engine(model, settings)
+    sampling = SamplingSettings(temperature=0.0, max_new_tokens=settings.architecture.block_size)
+    for pair in _written(corpus.validation[:QUESTION_IDS], tokenizer)[:QUESTIONS]:
+        question, _, answer = pair.partition(SEPARATOR)
+        job = GenerationJob(
+            engine, TextGeneration(tokenizer, settings.architecture.block_size, question + SEPARATOR, sampling)
+        )
+        found = "".join(event.text for event in job if isinstance(event, Token | GenerationEnded))
+        lines.append(f"{question}{SEPARATOR}{found}" + ("" if found == answer else f"  (not {answer})"))
+        if stop():
+            break
+    return "\n".join(lines)
+
+
+def _written(ids: Ids, tokenizer: Tokenizer) -> list[str]:
+    """Return the documents that end in `ids` (N,), which begin with one."""
+    return b"".join(tokenizer.bytes_of(int(id)) if id else b"\n" for id in ids).decode().split("\n")[:-1]
 
 
 def _open_engine(model: LanguageModel, settings: TrainingSettings) -> Engine:

@@ -51,7 +51,9 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
         "the larger the weight; each row sums to 1, and right of the diagonal is the future, which is masked. The "
         "weights are computed from the same queries and keys that the attention kernel received.\n\n"
         "Left and Right go through the heads, Up and Down through the layers; `,` and `.` go from token to token, and "
-        "the line below lists what this one attends to. In a backpack the last maps are its senses' weights.\n\n"
+        "the line below lists what this one attends to. In a backpack the last maps are its senses' weights. "
+        "In an encoder-decoder the encoder's maps come first, which see both ways; then of each block the answer's own "
+        "map and its cross-attention, what it reads of the question.\n\n"
         "`v` changes between maps with a name at each token, and one picture: the chosen head, and beside it all heads "
         "of all layers. The picture comes first where the terminal draws pictures; elsewhere it is made of "
         "half-blocks."
@@ -258,7 +260,7 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
             values = tables[head][row]
             before = len(values) - len(labels)
             for column, value in enumerate(values):
-                if column > row + before:  # the future
+                if column > row + before and not value:  # the future
                     line.append("·".ljust(grid.wide), style["muted"])
                 else:
                     line.append(*palette.cell(value**SOFTER, 1.0, grid.wide, marked=marked))
@@ -286,4 +288,4 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
 
 def title_of(step: TraceStep) -> str:
     """Return which layer's weights these are."""
-    return step.place[0] if step.place else step.title
+    return ", ".join(part for part in step.place if part != "attention") or step.title

@@ -171,7 +171,7 @@ def _heat(numbers: Numbers, high: int, wide: int, palette: Palette) -> NDArray[n
     weights = np.frombuffer(numbers.values, dtype="<f2").reshape(numbers.rows, numbers.columns).astype(np.float64)
     strength = np.maximum(np.clip(weights, 0, 1) ** (SOFTER * EXPONENT), PAST)
     future = np.arange(numbers.columns)[None] > np.arange(numbers.rows)[:, None] + numbers.columns - numbers.rows
-    strength[future] = 0
+    strength[future & (weights == 0)] = 0
     strength = strength[np.arange(high) * numbers.rows // high][:, np.arange(wide) * numbers.columns // wide]
     ground, ink = (np.array([c.r, c.g, c.b], dtype=np.float64) for c in (palette.ground, palette.above))
     colours: NDArray[np.uint8] = np.rint(ground + strength[..., None] * (ink - ground)).astype(np.uint8)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygpt_tui.runs.facts import RunFacts, bytes_of
-from tinygpt_tui.words import loss_words, parameters, shortened, size
+from tinygpt_tui.words import loss_words, parameters, right_words, shortened, size
 
 NOTHING = "–"
 NARROW = 100  # columns of the terminal below which some columns are left out
@@ -41,7 +41,10 @@ def _steps(facts: RunFacts, narrow: bool) -> str:
 
 def _loss(facts: RunFacts, narrow: bool) -> str:
     loss = facts.reached.best_loss
-    return NOTHING if loss is None else loss_words(loss, facts.reached.best_tokens)
+    if loss is None:
+        return NOTHING
+    right = facts.reached.right
+    return loss_words(loss, facts.reached.best_tokens) + ("" if right is None or narrow else f" {right:.0%}")
 
 
 def _started(facts: RunFacts, narrow: bool) -> str:
@@ -102,6 +105,7 @@ def about(facts: RunFacts) -> str:
     if reached.best_loss is not None and reached.characters_per_token != 1.0:
         bits, per_token = reached.best_loss / math.log(2), reached.best_loss * reached.characters_per_token
         best += f", {bits:.3f} bits; {per_token:.3f} a token"
+    best += "" if reached.right is None else f", {right_words(reached.right)}"
     saved = f"{facts.moments or 'no'} snapshots in its history"
     taken = bytes_of(Path(card.path))
     if taken >= WORTH_SHOWING:

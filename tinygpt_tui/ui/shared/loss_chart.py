@@ -136,8 +136,8 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
     def cycle(self, what: str, by: int = 1) -> None:
         """Use the next of the `CHOICES` of a property, or with -1 the previous one."""
         choices = CHOICES[what]
-        if what == "aspect" and self._history.characters_per_token == 1.0:
-            choices = tuple(name for name in ASPECTS if not ASPECTS[name].per_token or name == self.aspect)
+        if what == "aspect":
+            choices = tuple(name for name in ASPECTS if ASPECTS[name].is_in(self._history) or name == self.aspect)
         setattr(self, what, choices[(choices.index(getattr(self, what)) + by) % len(choices)])
         if what == "aspect":  # what was seen of one unit says nothing about another
             self.view = replace(self.view, y_min=None, y_max=None)

@@ -12,10 +12,11 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, is_address, list_corpora
+from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, is_address, list_corpora, list_tasks
 from tinygpt_tui.corpora.download import Downloaded, download
 from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.corpora.formats import AS_IT_IS, Choices, LeftOut
+from tinygpt_tui.corpora.tasks import PREFIX
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.text_facts import CorpusFacts
@@ -158,10 +159,16 @@ class TrainCorpus(Vertical):
 
     def _entries(self) -> list[CorpusEntry]:
         own = {entry.name for entry in self._files}
-        return [*(entry for entry in list_corpora() if entry.name not in own), *self._files]
+        return [*(entry for entry in (*list_corpora(), *list_tasks()) if entry.name not in own), *self._files]
 
     def _choose(self, entry: CorpusEntry, choices: Choices = AS_IT_IS) -> None:
         self.cancel()
+        if entry.is_task and entry.path is None:
+            try:
+                entry = find_corpus(f"{PREFIX}{entry.name}")
+            except TinyGPTError as error:
+                self.post_message(Failed(error))
+                return
         choices = choices.or_else(entry.row.documents)
         self._chosen, self.problem, self._choices = entry, "", choices
         self._picker.show_choices(choices, own=entry.own)

@@ -57,7 +57,8 @@ class TrainCorpusPicker(Vertical):
     """
     HELP = """## Corpus
 
-The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it.
+The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it. A *task*
+is made here: questions with answers, whose lowest possible loss is known.
 Any file, or a folder with all in it, can be chosen by its path or in the tree of folders: texts, web pages, e-books,
 records (.jsonl, .json, .csv, .tsv) and archives. What was understood is below; of records, a list offers the fields.
 *Documents* are the files and records, or the lines: the model learns where each ends. *Leave out* removes e-mail
@@ -220,4 +221,6 @@ the result, and a list below offers others.
 
 
 def _line(entry: CorpusEntry) -> str:
+    if entry.is_task:
+        return f"{entry.row.title} (task)"
     return entry.row.title if entry.here else f"{entry.row.title} (to download)"

@@ -23,6 +23,7 @@ from tinygpt_tui.settings import rules
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, parse_value, written
+from tinygpt_tui.settings.load import FROM_CORPUS
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.tokenizer import CHARACTERS, tokenizer_choice
 from tinygpt_tui.settings.training import TrainingSettings
@@ -40,7 +41,7 @@ IMPORTANT_BY_ARCHITECTURE: dict[Architecture, tuple[str, ...]] = {
 }
 IMPORTANT_OF_TRAINING = ("tokenizer", "steps", "minutes", "batch_size", "learning_rate", "lora")
 # Set by the corpus, not by the user.
-DECIDED = frozenset({"vocab_size"})
+DECIDED = FROM_CORPUS
 NEW_SHOWN = 16  # characters that are new to a model
 
 

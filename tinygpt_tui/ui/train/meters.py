@@ -22,6 +22,8 @@ class TrainMeters(Static, can_focus=True):
 
 Losses are nats per character, and where tokens are longer also per token and in bits per character. *train loss* is
 that of the last step's batch; *validation loss* is measured on text that the model is not trained on.
+Of a text of pairs, questions with answers, the loss is that of the answers, and *right answers* are those without a
+single wrong character.
 Interim evaluations read a fixed sample of that text, to save time; a loss measured on it has a ≈ before it. The final
 evaluation reads all of it. *time left* is estimated from the last steps, evaluations included. Pauses do not count as
 *time spent*.
@@ -43,6 +45,7 @@ def numbers_of(history: RunHistory) -> dict[str, str]:
         "train loss": f"{step.loss:.4f}" if step else NOTHING,
         "validation loss": loss_words(evaluation.validation_loss, evaluation.tokens) if evaluation else NOTHING,
         **_per_token(history),
+        **_right(history),
         **_read(history),
         "best": f"{loss_words(best[1], evaluation.best_tokens)} at step {best[0]:,}"
         if evaluation and best
@@ -64,6 +67,12 @@ def _per_token(history: RunHistory) -> dict[str, str]:
         return {}
     loss = evaluation.validation_loss
     return {"nats a token": f"{loss * characters:.4f}", "bits a character": f"{loss / math.log(2):.4f}"}
+
+
+def _right(history: RunHistory) -> dict[str, str]:
+    """Return how many answers are right, where the text is of pairs."""
+    evaluation = history.last_evaluation
+    return {} if evaluation is None or evaluation.right is None else {"right answers": f"{evaluation.right:.1%}"}
 
 
 def _read(history: RunHistory) -> dict[str, str]:
