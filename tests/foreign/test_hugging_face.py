@@ -138,7 +138,9 @@ def test_a_window_that_is_too_long_is_cut_and_said(tmp_path: Path) -> None:
 def test_weights_alone_ask_for_the_heads(tmp_path: Path) -> None:
     saved(tmp_path, "Llama", SIZES)
     (tmp_path / "config.json").unlink()
-    assert [question.setting for question in inspect_checkpoint(tmp_path).questions] == ["n_head"]
+    assert [question.setting for question in inspect_checkpoint(tmp_path).questions] == [
+        "n_head", "rotary_base", "epsilon", "activation",
+    ]  # fmt: skip
 
 
 def test_a_trunk_without_a_head_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,14 @@ from tinygpt_tui.settings.rules import check
 
 
 class Head(nn.Linear):
-    """The matrix from the stream to the logits, (V, C)."""
+    """The matrix from the stream to the logits, (V, C); they may be pressed below a `cap` (Gemma 2, 2024)."""
+
+    cap = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (…, C) -> (…, V)."""
+        logits = super().forward(x)
+        return self.cap * torch.tanh(logits / self.cap) if self.cap else logits
 
 
 class Role(enum.Enum):

@@ -61,6 +61,7 @@ class GPT(LanguageModel):
         parts["ln_f"] = Norm(settings, present=settings.final_norm)
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = Head(C, V, bias=settings.head_bias)
+        self.lm_head.cap = settings.logit_cap
         if settings.positions == "rotary":
             table = rope_table(settings.training_length, settings.rotary_frequencies)
             self.register_buffer("rope", table, persistent=False)
@@ -72,8 +73,7 @@ class GPT(LanguageModel):
         """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
         assert memory is None or isinstance(memory, GPTMemory)
         logits: Tensor = self.lm_head(self.stream(ids, memory))  # (B, T, V)
-        cap = self.settings.logit_cap
-        return cap * torch.tanh(logits / cap) if cap else logits
+        return logits
 
     def stream(self, ids: Tensor, memory: GPTMemory | None = None) -> Tensor:
         """ids (B, T) -> what the head is given, (B, T, C)."""
