@@ -19,7 +19,7 @@ from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import open_model
 
 GPTS = ("classic", "modern", "llama", "sliding, with all else")
-TRIED = (*GPTS, "rnn", "gru", "lstm", "cnn", "mlp", "bigram", "backpack")
+TRIED = (*GPTS, "rnn", "gru", "lstm", "cnn", "mlp", "bigram", "backpack", "encoder-decoder")
 OPENS_AGAIN = [form for form in FORMS.values() if "opens here again" in form.description]
 
 

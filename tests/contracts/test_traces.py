@@ -86,7 +86,7 @@ def test_attention_sums_to_one_sees_no_future_and_mixes_the_real_values(settings
         weights = recorder.tensors[step.number]
         assert weights.shape[-2:] == (T, T)
         torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
-        if step.place[0] == "encoder" or step.title == "cross-attention":  # the whole question, and no answer
+        if step.place[:1] == ("encoder",) or step.title == "cross-attention":  # the whole question, and no answer
             end = ids[0].tolist().index(settings.separator)  # type: ignore[union-attr]
             assert weights[..., : end + 1].all()
             assert not weights[..., end + 1 :].any()

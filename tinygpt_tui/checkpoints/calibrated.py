@@ -29,6 +29,8 @@ def folded(config: NativeConfig, weights: Mapping[str, NDArray[Any]]) -> tuple[N
     if config.calibration is None or config.calibration.logit_scale == 1.0:
         return config, dict(weights)
     settings, scale = config.architecture, np.float32(config.calibration.logit_scale)
+    if isinstance(settings, GPTSettings) and settings.logit_cap:  # s c tanh(x / c) = (s c) tanh(s x / (s c))
+        settings = msgspec.structs.replace(settings, logit_cap=settings.logit_cap * float(scale))
     names = OUTPUT
     if settings.tied_head:
         if isinstance(settings, GPTSettings) and settings.final_norm and settings.norm_weight:

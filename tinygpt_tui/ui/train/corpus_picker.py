@@ -41,6 +41,7 @@ class TrainCorpusPicker(Vertical):
         & Horizontal { height: 1; }
         & .-title { width: 19; height: 1; }
         & Select { width: 40; }
+        & SignedCheckbox > .toggle--button { color: $foreground; }
         & Button { margin: 0 0 0 2; }
         & .-facts { height: auto; padding: 0 0 0 19; }
         & .-encoding, & .-documents, & .-turns, & .-fields, & .-left-out { display: none; }
