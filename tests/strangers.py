@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,9 @@ def _weight_norm(state: State, *, new: bool) -> State:
             continue
         layer, norm = torch.nn.Linear(*tensor.shape[::-1], bias=False), torch.nn.utils.parametrizations.weight_norm
         layer.weight.data = tensor.clone()
-        made = norm(layer) if new else torch.nn.utils.weight_norm(layer)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # the older form is in files all the same
+            made = norm(layer) if new else torch.nn.utils.weight_norm(layer)
         found |= {f"{name.removesuffix('weight')}{part}": value for part, value in made.state_dict().items()}
     return found
 
@@ -126,5 +129,8 @@ STRANGERS: dict[str, tuple[Kind, Saved]] = {
 REFUSED: dict[str, tuple[dict[str, torch.Tensor], str]] = {
     "a learned temperature": ({"temperature": torch.ones(1)}, "no role is known for temperature"),
     "a scale of each layer": ({f"blocks.{i}.layer_scale.gamma": torch.ones(32) for i in range(2)}, "3 norms"),
-    "relative positions": ({f"blocks.{i}.attn.rel_bias": torch.ones(47, 4) for i in range(2)}, "no role is known for"),
+    "relative positions": (
+        {f"blocks.{i}.attn.rel_bias": torch.ones(47, 4) for i in range(2)},
+        "an unknown checkpoint format",
+    ),
 }

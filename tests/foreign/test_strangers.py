@@ -17,7 +17,7 @@ from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 
 # What the loss of a small net on a page may not tell, or not surely; it is said, and the text is the same.
-FAINT = {"block_size", "activation", "epsilon", "logit_cap", "residual_scale", "attention_scale"}
+FAINT = {"block_size", "activation", "epsilon", "logit_cap", "residual_scale", "attention_scale", "embedding_scale"}
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def test_what_is_offered() -> None:
     names = [offer.name for offer in found]
     same = names[: names.index("TinyGPT")]  # what learnt from the same text comes first
     assert sorted(same) == ["shakespeare", "shakespeare-rnn", "shakespeare-senses"]
-    assert found[-1].name == "tales"
+    assert found[-1].name == "tales-chat"
     assert own not in [offer.key for offer in found]
     key = found[names.index("shakespeare")].key
     shakespeare, ghost = overlays_of([key, GHOST + "TinyGPT", "/nowhere", GHOST + "nobody"])

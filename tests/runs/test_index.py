@@ -97,10 +97,10 @@ def test_the_newest_comes_first_and_what_cannot_be_read_comes_last(shipped: Path
     (shipped / "given").mkdir(parents=True)
     RunFolder(shipped / "given").write_settings(msgspec.structs.replace(find_run("old").read_settings(), created=9.0))
     assert [(card.name, card.origin) for card in list_runs()] == [
-        ("given", "shipped"),
         ("new", "yours"),
         ("middle", "yours"),
         ("old", "yours"),
+        ("given", "shipped"),
         ("broken", "yours"),
     ]
     assert "settings.json is damaged" in list_runs()[-1].message

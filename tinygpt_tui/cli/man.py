@@ -40,15 +40,19 @@ def _command(parser: argparse.ArgumentParser) -> Iterator[str]:
     parser.color = False  # type: ignore[attr-defined]  # from Python 3.14 on a usage line may be coloured
     usage = " ".join(parser.format_usage().split()).removeprefix("usage: ")
     yield f".SS {_text(parser.prog.removeprefix('tinygpt-tui '))}"
-    yield f"{_text(parser.description or '')}\n.PP\n{_text(usage)}"
+    yield f"{_text(parser.description or '')}\n.PP\n{_breakable(usage)}"
     for group in parser._action_groups:
         for action in group._group_actions:
             if not isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
-                invocation = _text(_invocation(action)).replace("|", "|\\:")  # a line may end behind each choice
-                yield f".TP\n.B {invocation}\n{_text(_help(parser, action))}"
+                yield f".TP\n.B {_breakable(_invocation(action))}\n{_text(_help(parser, action))}"
     for commands in _subcommands(parser):
         for command in commands.values():
             yield from _command(command)
+
+
+def _breakable(text: str) -> str:
+    """Return an invocation as groff wants it: a line may end behind each choice."""
+    return _text(text).replace("|", "|\\:")
 
 
 def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:

@@ -43,7 +43,7 @@ class RunCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_runs() -> list[RunCard]:
-    """Return the cards of all runs, the newest first."""
+    """Return the cards of all runs: the user's, the newest first, and the included ones by name."""
     cards = []
     places: tuple[tuple[Path, Literal["shipped", "yours"]], ...] = (
         (paths.models_folder(), "yours"),
@@ -57,7 +57,13 @@ def list_runs() -> list[RunCard]:
                 continue  # deleted while we looked
             except Exception as error:  # of any kind: the other runs must still be listed
                 cards.append(_problem_card(run, origin, error))
-    return sorted(cards, key=lambda card: -card.created)
+    return sorted(cards, key=_place_of)
+
+
+def _place_of(card: RunCard) -> tuple[bool, bool, float, str]:
+    """Return the place of a run among others, those that cannot be read last."""
+    included = card.origin == "shipped"
+    return not card.created, included, 0.0 if included else -card.created, card.name
 
 
 def find_run(name: str) -> RunFolder:

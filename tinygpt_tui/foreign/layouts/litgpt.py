@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from tinygpt_tui.foreign.layouts.names import Names
 from tinygpt_tui.foreign.rename import count, place
 from tinygpt_tui.foreign.sidecars import read_text
 from tinygpt_tui.foreign.source import Source
+from tinygpt_tui.reading import Damage, decode
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 CONFIG = "model_config.yaml"
@@ -114,8 +114,8 @@ def _value(written: str) -> Any:
     if written in ("null", "~"):
         return None
     try:
-        return json.loads(written)
-    except ValueError:
+        return decode(written)
+    except Damage:
         pass
     try:
         return float(written)
