@@ -28,9 +28,9 @@ def tales(seed: int = SEED, size: int = SIZE) -> str:
     return write_tales(grammar(), seed, size)
 
 
-def main() -> None:
-    """Write the shipped corpus again."""
-    data = tales().encode("utf-8")
+def write_again(text: str) -> None:
+    """Write the included corpus `text` to the file that the command line names, or to stdout."""
+    data = text.encode("utf-8")
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_bytes(data)
     else:
@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write_again(tales())

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from random import Random
 
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.notation import read_grammar
 from tinygpt_tui.corpora.synthetic import Grammar, write_tale
+from tinygpt_tui.corpora.tales import write_again
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.dialogues import ASSISTANT, SYSTEM, USER, DialogueTokenizer, Turn
 from tinygpt_tui.tokenizers.documents import BOUNDARY
@@ -49,14 +48,5 @@ def corpus(seed: int = SEED, size: int = SIZE) -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    """Write the shipped corpus again."""
-    data = corpus().encode("utf-8")
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_bytes(data)
-    else:
-        sys.stdout.buffer.write(data)
-
-
 if __name__ == "__main__":
-    main()
+    write_again(corpus())

@@ -118,7 +118,7 @@ def learned_in_words(word: LearnedWord) -> str:
 
 
 class Adapted(msgspec.Struct, frozen=True, tag=True):
-    """A copy of the model has read `read` of the prompt's `of` tokens, and learned from them and from what it wrote.
+    """A copy of the model has read `read` of the prompt's `of` tokens, and learned from them.
 
     `steps` are its gradient steps so far; `words` what it learned most, the greatest gain first.
     """
