@@ -33,6 +33,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.documents import BOUNDARY, separator_of
 
 if TYPE_CHECKING:
     from tinygpt_tui.architectures.base import LanguageModel
@@ -198,8 +199,10 @@ def small_corpus(settings: TrainingSettings, text: str = TEXT) -> tuple[Training
     """Split `text`; return it with the settings whose vocabulary fits it."""
     import msgspec
 
-    corpus = CorpusText.of(text).split(settings)
+    corpus = CorpusText.of(text, documents=text.count(BOUNDARY)).split(settings)
     architecture = msgspec.structs.replace(settings.architecture, vocab_size=corpus.tokenizer.size)
+    if "separator" in architecture.__struct_fields__:
+        architecture = msgspec.structs.replace(architecture, separator=separator_of(corpus.tokenizer))
     return msgspec.structs.replace(settings, architecture=architecture), corpus
 
 

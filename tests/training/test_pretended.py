@@ -24,6 +24,7 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import policy_for
+from tinygpt_tui.tokenizers.documents import BOUNDARY, SEPARATOR
 from tinygpt_tui.training import loop, prepare, sampling
 from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.evaluate import tokens_at_once, whole_loss
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 CPU = torch.device("cpu")
+PAIRS = "".join(f"{a}{b}{SEPARATOR}{b}{BOUNDARY}" for a in "abcdefgh" for b in "abcdefgh")
 SMALL = {"block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 16, "n_hidden": 24, "ngram_rows": 64, "n_sense": 2}
 FAMILIES = ["lecture", "sliding, with all else", "llama", "rnn", "gru", "lstm", "cnn", "bigram", "backpack"]
 
@@ -65,7 +67,7 @@ def preset(name: str) -> TrainingSettings:
 
 
 def train(settings: TrainingSettings, device: torch.device) -> list[TrainingEvent]:
-    settings, corpus = small_corpus(settings, TEXT[:600])
+    settings, corpus = small_corpus(settings, PAIRS if settings.windows == "pairs" else TEXT[:600])
     return list(Training(settings, corpus, device).events())
 
 

@@ -39,7 +39,7 @@ from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.state import copied
 from tinygpt_tui.words import in_one_line, size
 
-# One preset for each architecture.
+# One preset for each architecture that learns from any text.
 NAMES = ("nanogpt", "modern", "rnn-nano", "gru", "lstm", "cnn", "backpack-nano", "bigram")
 CPU = torch.device("cpu")
 FP32_LOSS, BF16_LOSS = 1e-3, 0.1  # how far losses may be from the processor's, from those in fp32
