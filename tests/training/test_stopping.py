@@ -115,18 +115,18 @@ def test_a_slow_evaluation_is_cut_short_and_still_due(monkeypatch: pytest.Monkey
     monkeypatch.setattr(evaluate, "TOKENS_AT_ONCE", 8)
     settings, text = small_corpus(small_training(steps=4, evaluate_every=4, sample_tokens=0))
     training = Training(settings, text, CPU, control)
-    plain = evaluate._summed_loss
+    plain = evaluate._logits
 
     def slow(*arguments: Any) -> Any:
         if training.step:
             stop_and_never_end(control)
         return plain(*arguments)
 
-    monkeypatch.setattr(evaluate, "_summed_loss", slow)
+    monkeypatch.setattr(evaluate, "_logits", slow)
     events = list(training.events())
     assert [event.step for event in events if isinstance(event, Evaluation)] == [0]
     assert (training.step, training.stopped, training.complete) == (4, True, False)
-    monkeypatch.setattr(evaluate, "_summed_loss", plain)
+    monkeypatch.setattr(evaluate, "_logits", plain)
     resumed = Training(settings, text, CPU)
     resumed.load_state(training.state())
     assert [event.step for event in resumed.events() if isinstance(event, Evaluation)] == [4]
@@ -154,7 +154,7 @@ def end_of(run: RunFolder) -> RunEnded:
         (prepare, "Training"),
         (read, "decode"),
         (corpus, "check_length"),
-        (evaluate, "_summed_loss"),
+        (evaluate, "_logits"),
     ],
 )
 def test_nothing_before_the_first_step_is_waited_for(module: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

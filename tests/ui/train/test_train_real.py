@@ -17,8 +17,10 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.events.generation import Token
 from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.events.training import Saved
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
@@ -120,7 +122,12 @@ async def test_a_trainer_outlives_the_app_is_killed_and_goes_on(text: Path, run:
         assert session is not None
         (run.control).mkdir(exist_ok=True)
         (run.control / "save").touch()
-        await bench.until(lambda: run.resume.is_file() and not (run.control / "save").exists())
+        # The command is gone before the state is written.
+        await bench.until(
+            lambda: any(
+                isinstance(event, Saved) and event.step and event.what == "resume" for event in read_journal(run.events)
+            )
+        )
         status = live_status(run)
         assert status is not None
         os.kill(status.pid, signal.SIGKILL)
