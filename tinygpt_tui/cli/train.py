@@ -238,6 +238,8 @@ def train_here(run: RunFolder, settings: RunSettings | None = None, corpus: Corp
 
 
 def _train_here(run: RunFolder, settings: RunSettings | None, corpus: Corpus | None) -> int:
+    from tinygpt_tui.cli.training_view import early_end_words, show_run
+    from tinygpt_tui.runs.early_end import stoppable
     from tinygpt_tui.workers.trainer import announce
 
     control = Control(run.control)
@@ -252,10 +254,10 @@ def _train_here(run: RunFolder, settings: RunSettings | None, corpus: Corpus | N
     platforms.on_signals(platforms.STOP_SIGNALS, stop)
 
     # Python may lose an interrupt inside this slow import; from here on it is a request to stop.
-    import_torch(TRAINING)
-    from tinygpt_tui.cli.training_view import show_run
-    from tinygpt_tui.training.run import run_training
-    from tinygpt_tui.workers.processes import process_group_of
+    with stoppable(run, lambda ended: notify(early_end_words(ended, run.model.name))):
+        import_torch(TRAINING)
+        from tinygpt_tui.training.run import run_training
+        from tinygpt_tui.workers.processes import process_group_of
 
     notify(f"training {run.model.name} in {run.model}")
     with process_group_of(run) as group:

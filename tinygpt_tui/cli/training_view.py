@@ -22,6 +22,7 @@ from tinygpt_tui.events.training import (
     Note,
     Paused,
     Resumed,
+    RunEnded,
     RunStarted,
     TrainingEvent,
 )
@@ -66,7 +67,7 @@ def report_end(history: RunHistory, run: RunFolder) -> int:
             notify(f"  {ended.hint}")
         return int(ExitCode.RUN)
     if ended.best_loss is None:
-        notify(f"{ended.message or ended.reason}; to start it again: {own_command('resume', name)}")
+        notify(early_end_words(ended, name))
         return int(ExitCode.OK)
     loss = f"loss {history.loss_words(ended.best_loss)}"
     read = f" on {history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
@@ -77,6 +78,11 @@ def report_end(history: RunHistory, run: RunFolder) -> int:
         notify(f"before and after: {words}")
     notify(f"to write with it: {own_command('generate', name)}")
     return int(ExitCode.OK)
+
+
+def early_end_words(ended: RunEnded, name: str) -> str:
+    """Return how the run `name` ended that measured nothing, and what starts it again."""
+    return f"{ended.message or ended.reason}; to start it again: {own_command('resume', name)}"
 
 
 class RunView:

@@ -20,8 +20,8 @@ from tinygpt_tui.files import remove, remove_parts, take_lock
 from tinygpt_tui.planning.shortage import is_shortage, shortage
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.early_end import STOPPED_EARLY, end_of, record_early_end
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
-from tinygpt_tui.runs.journal import last_event
 from tinygpt_tui.training.calibrating import calibrating
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.health import HealthCheck
@@ -81,8 +81,7 @@ class _Run:
         self._folder, self._group = folder, group
         self._settings, self._corpus = settings, corpus
         self._control = Control(folder.control)
-        last = last_event(folder.events)
-        self._before = last if isinstance(last, RunEnded) and last.reason != "failed" else None
+        self._before = end_of(folder)
         self._recorder = Recorder(folder, self._control)
         self._training: Training | None = None
 
@@ -105,7 +104,7 @@ class _Run:
             reason = "stopped" if training.stopped and not training.complete and not message else "finished"
         except StoppedEarly:
             self._control.consume("stop")
-            reason, message = "stopped", "stopped before the first step"
+            reason, message = "stopped", STOPPED_EARLY
         except TinyGPTError as error:
             message, hint = error.message, error.hint
             cause = "diverged" if isinstance(error, DivergedError) else ""
@@ -122,8 +121,8 @@ class _Run:
         finally:
             recorder.attempt(lambda: remove(self._folder.live_weights))
             ended = self._ended(reason, message, hint, cause)
-            if self._training is None and self._before is not None:
-                self._stay_ended(self._before, message)
+            if self._training is None:
+                record_early_end(self._folder, recorder.journal, ended, self._before)
             else:
                 recorder.attempt(lambda: recorder.journal.append([ended]))
                 recorder.attempt(lambda: recorder.report(reason, message))
@@ -188,14 +187,6 @@ class _Run:
             self._recorder.step = earlier.step
         self._recorder.steps = steps_of(settings, earlier)
         self._recorder.report("starting")
-
-    def _stay_ended(self, before: RunEnded, message: str) -> None:
-        """Leave a run that could not continue as it was."""
-        recorder = self._recorder
-        note = Note(before.step, f"could not continue: {message}", "warning")
-        recorder.attempt(lambda: recorder.journal.append([note, before]))
-        recorder.step = before.step
-        recorder.attempt(lambda: recorder.report(before.reason, before.message))
 
     def _ended(self, reason: Reason, message: str, hint: str, cause: Literal["", "diverged"]) -> RunEnded:
         training = self._training

@@ -22,6 +22,7 @@ from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.control import Control, is_alive, live_status
+from tinygpt_tui.runs.early_end import stoppable
 from tinygpt_tui.runs.extending import check_resumable
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus, steps_of
 from tinygpt_tui.runs.journal import JournalFollower
@@ -138,8 +139,9 @@ def main() -> int:
     platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
     platforms.lower_priority(5)  # the computer should stay usable
     try:
-        import_torch(TRAINING)
-        from tinygpt_tui.training.run import run_training
+        with stoppable(RunFolder(model)):
+            import_torch(TRAINING)
+            from tinygpt_tui.training.run import run_training
 
         with process_group_of(RunFolder(model)) as team:
             for _ in run_training(model, settings=settings, keep_earlier_commands=True, group=team):
