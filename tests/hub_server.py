@@ -5,20 +5,25 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(http.server.ThreadingHTTPServer):
-    """A Hub with one repository, whose files are in a folder."""
+    """A Hub with one model, whose files are in a folder, and data sets, which have a folder for each branch."""
 
     repository = ""
     files: Path
     token = ""  # that may write; empty: nothing may be written
     breaks = 0  # how often the weights' connection breaks off half way
     claimed: dict[str, int]  # sizes that are not true
+    data_sets: dict[str, dict[str, Path]]  # by name and branch
+    gated: frozenset[str] = frozenset()  # data sets that only a token gets
+    page = 1000  # files in an answer that lists them
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -26,6 +31,7 @@ class Hub(http.server.ThreadingHTTPServer):
         self.gets: list[str] = []
         self.made: list[dict[str, Any]] = []
         self.claimed = {}
+        self.data_sets = {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,7 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._file(send=False)
 
     def do_GET(self) -> None:
-        if not self.path.startswith("/api/models/"):
+        if self.path.startswith(("/api/datasets/", "/datasets/")):
+            self._data_set()
+        elif not self.path.startswith("/api/models/"):
             self.server.gets.append(self.path.rsplit("/", 1)[-1])
             self._file(send=True)
         elif not self.path.startswith(f"/api/models/{self.server.repository}"):
@@ -80,8 +88,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._refuse("EntryNotFound")
 
-    def _json(self, answer: dict[str, Any]) -> None:
-        self._answer(json.dumps(answer).encode(), {"Content-Type": "application/json"})
+    def _data_set(self) -> None:
+        """Answer `/api/datasets/NAME/tree/BRANCH` or `/datasets/NAME/resolve/BRANCH/FILE`."""
+        self.server.gets.append(self.path)
+        about, _, query = self.path.partition("?")
+        name, what, rest = re.split("/(tree|resolve)/", about.split("datasets/", 1)[1], maxsplit=1)
+        branch, _, path = rest.partition("/")
+        if name not in self.server.data_sets:
+            self._refuse("RepoNotFound", 401)
+        elif (folder := self.server.data_sets[name].get(unquote(branch))) is None:
+            self._refuse("RevisionNotFound")
+        elif what == "tree":
+            files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+            start = int(dict(parse_qsl(query)).get("cursor", 0))
+            end = start + self.server.page
+            here = f"http://{self.headers['Host']}{about}?recursive=true&cursor={end}"
+            listed: list[dict[str, Any]] = [{"type": "directory", "path": "default", "oid": COMMIT}]
+            for file in files[start:end]:
+                size = self.server.claimed.get(file.name, file.stat().st_size)
+                listed.append({"type": "file", "path": str(file.relative_to(folder)), "size": size, "oid": COMMIT})
+            self._json(listed, {"Link": f'<{here}>; rel="next"'} if end < len(files) else {})
+        elif name in self.server.gated and self.headers.get("Authorization") != f"Bearer {self.server.token}":
+            self._refuse("GatedRepo", 401)
+        else:
+            self._answer((folder / unquote(path)).read_bytes(), {})
+
+    def _json(self, answer: Any, headers: dict[str, str] | None = None) -> None:
+        self._answer(json.dumps(answer).encode(), {"Content-Type": "application/json", **(headers or {})})
 
     def _file(self, send: bool) -> None:
         top = f"/{self.server.repository}/resolve/"

@@ -14,7 +14,11 @@ from tinygpt_tui.words import size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--download", metavar="NAME|ADDRESS", help="download this corpus, or a file of the web")
+    parser.add_argument(
+        "--download",
+        metavar="NAME|ADDRESS",
+        help="download this corpus, a file of the web, or a data set (hf:OWNER/NAME)",
+    )
     parser.add_argument(
         "--clear-cache",
         action="store_true",

@@ -156,7 +156,8 @@ def add_corpus_flags(parser: argparse._ActionsContainer, *, required: bool, word
         nargs="+",
         metavar="NAME|FILE|FOLDER",
         help=f"{words} a corpus (`tinygpt-tui data` lists them), a file (.txt .md .html .epub .jsonl .json .csv .tsv "
-        ".parquet, also .gz .xz .zip), a folder, a glob, an address (https://…), - for stdin; or several of these",
+        ".parquet, also .gz .xz .zip), a folder, a glob, an address (https://…), a data set of the Hugging Face "
+        "Hub (hf:OWNER/NAME), - for stdin; or several of these",
     )
     parser.add_argument("--field", default="", metavar="NAME", help="the field of records that is the text, a.b inside")
     parser.add_argument(

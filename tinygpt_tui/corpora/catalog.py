@@ -12,10 +12,11 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.formats import Documents
 from tinygpt_tui.corpora.gathering import STDIN, gathered_name, is_gathered, sources_exist
+from tinygpt_tui.corpora.hub import data_set, is_data_set
 from tinygpt_tui.corpora.read import GATHERED
 from tinygpt_tui.corpora.tasks import PREFIX, TASKS, task_path
 from tinygpt_tui.errors import NotFoundError
-from tinygpt_tui.files import is_file
+from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.reading import check_kind, decode_toml
 
@@ -85,9 +86,12 @@ def list_corpora() -> list[CorpusEntry]:
 def find_corpus(name: str) -> CorpusEntry:
     """Return the corpus that `name` means: a catalogue name, or a file, a folder, a glob or an address.
 
-    `task:NAME` is a toy task, which is made if it is not there yet. Raises NotFoundError, StorageError for what is
-    neither a file nor a folder; a corpus that must be downloaded first is returned with `path` None.
+    `task:NAME` is a toy task, which is made if it is not there yet; `hf:NAME` a data set of the Hub. A corpus
+    that must be downloaded first is returned with `path` None. Raises NotFoundError, StorageError for what is neither a
+    file nor a folder, UsageError for what can be no name on the Hub.
     """
+    if is_data_set(name):
+        return _on_hub(name)
     if is_address(name):
         return _at_address(name)
     if name.startswith(PREFIX):
@@ -110,13 +114,22 @@ def find_corpus(name: str) -> CorpusEntry:
     check_kind(path)
     raise NotFoundError(
         f"no corpus and no file is called {name!r}",
-        f"corpora: {', '.join(entries)}; or a file, a folder, a glob or an address (https://…)",
+        f"corpora: {', '.join(entries)}; or a file, a folder, a glob an address (https://…) or hf:OWNER/NAME",
     )
 
 
 def is_address(name: str) -> bool:
-    """Whether a corpus of that name is a file of the web."""
-    return name.lower().startswith(("https://", "http://"))
+    """Whether a corpus of that name comes from the web: a file, or a data set of the Hub."""
+    return name.lower().startswith(("https://", "http://")) or is_data_set(name)
+
+
+def _on_hub(name: str) -> CorpusEntry:
+    """Return the corpus of a data set, whose files are in a folder of their own."""
+    title = data_set(name).title
+    file = f"{FETCHED}/{hashlib.sha256(name.encode()).hexdigest()[:8]}/{title}"
+    row = CatalogRow(title=title, description=name, file=file, licence="", url=name)
+    place = paths.data_folder() / file
+    return CorpusEntry(name=title, row=row, path=str(place) if is_folder(place) else None)
 
 
 def _at_address(address: str) -> CorpusEntry:

@@ -356,5 +356,6 @@ def _nothing(name: str, seen: Seen, files: int) -> CorpusError:
         )
     why = "; ".join(f"{printable_name(names[0])}: {reason}" for reason, names in seen.left_out.items())
     return CorpusError(
-        f"{name} has no text in it" + (f": {why}" if why else ""), "choose other files: .txt, .md, .jsonl …"
+        f"{name} has no text in it" + (f": {why}" if why else ""),
+        "choose other files (.txt, .md, .jsonl …) or another --field",
     )

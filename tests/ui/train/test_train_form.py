@@ -313,15 +313,15 @@ async def test_a_download_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -
         assert not bench.form.corpus.fetching
 
 
-async def test_an_address_is_downloaded_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    address = "https://here.org/a/notes.txt"
-
+@pytest.mark.parametrize("address", ["https://here.org/a/notes.txt", "hf:here/notes"])
+async def test_an_address_is_downloaded_and_read(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(entry: CorpusEntry) -> Iterator[Downloaded]:
         assert entry.row.url == address
         place = data_folder() / entry.row.file
         yield Downloaded(10, 0)
-        place.parent.mkdir(parents=True)
-        place.write_text("the notes of a day\n" * 400)
+        file = place / "00000.txt" if address.startswith("hf:") else place
+        file.parent.mkdir(parents=True)
+        file.write_text("the notes of a day\n" * 400)
         yield Downloaded(7600, 7600, str(place))
 
     monkeypatch.setattr(train_corpus, "download", download)

@@ -32,7 +32,7 @@ class ChooseTextScreen(ChooseFileScreen):
     """Dismisses with a file, a folder or a glob; or with a path that means nothing, where `address` is set."""
 
     WHAT = "choose a text, or a folder of texts"
-    PLACEHOLDER = "path of a file, or its name in this folder; *.md: several; or https://…"
+    PLACEHOLDER = "a file or folder, *.md (several), https://… or hf:OWNER/NAME"
     FOLDERS = True
 
     def __init__(self, start: Path) -> None:

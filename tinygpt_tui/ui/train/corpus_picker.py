@@ -61,7 +61,9 @@ class TrainCorpusPicker(Vertical):
 The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it. A *task*
 is made here: questions with answers, whose lowest possible loss is known.
 Any file, or a folder with all in it, can be chosen by its path or in the tree of folders: texts, web pages, e-books,
-records (.jsonl, .json, .csv, .tsv) and archives. What was understood is below; of records, a list offers the fields.
+records (.jsonl, .json, .csv, .tsv, .parquet) and archives. So can an address, or `hf:OWNER/NAME`: a data set of the
+Hugging Face Hub, with `/CONFIG` and `:SPLIT` behind it if it has several. What was understood is below; of records, a
+list offers the fields.
 *Documents* are the files and records, or the lines: the model learns where each ends. *Leave out* removes e-mail
 addresses, secret keys, or documents that were there already; ctrl+y counts them first.
 *Turns* of conversations (.jsonl, .json) have a token for each role, and the model learns the replies; so can a play's.
