@@ -141,9 +141,9 @@ def _converted(wanted: DataSet, files: Sequence[HubFile]) -> list[HubFile]:
     return known[config][split]
 
 
-def _chosen(what: str, typed: str, usual: str, known: Sequence[str], before: str) -> str:
-    """Return what was `typed`, or what is usual, or the only one that is known; `before` is what a choice follows."""
-    found = typed or (usual if usual in known or len(known) > 1 else known[0])
+def _chosen(what: str, typed: str, default: str, known: Sequence[str], before: str) -> str:
+    """Return what was `typed`, or the default, or the only one that is known; `before` is what a choice follows."""
+    found = typed or (default if default in known or len(known) > 1 else known[0])
     if found in known:
         return found
     several = f"{before[:-1]} has no {what} {typed!r}" if typed else f"{before[:-1]} has several {what}s"
