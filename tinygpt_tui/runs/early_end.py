@@ -21,7 +21,7 @@ POLL_S = 0.05
 
 
 def end_of(run: RunFolder) -> RunEnded | None:
-    """Return how a run ended that did not fail; None if it goes on, or has not begun."""
+    """Return how a run ended that did not fail; None if it continues, or has not started."""
     last = last_event(run.events)
     return last if isinstance(last, RunEnded) and last.reason != "failed" else None
 
@@ -31,23 +31,23 @@ def record_early_end(run: RunFolder, journal: Journal, ended: RunEnded, before: 
 
     A run that had ended `before` stays as it was: its journal has a note.
     """
-    kept = before or ended
+    final = before or ended
     note = [Note(before.step, f"could not continue: {ended.message}", "warning")] if before else []
     earlier = None
     with contextlib.suppress(TinyGPTError):
         earlier = run.read_status()
     status = RunStatus(
-        state=kept.reason,
-        step=kept.step,
+        state=final.reason,
+        step=final.step,
         steps=earlier.steps if earlier else 0,
         pid=os.getpid(),
         pid_created=process_started_at(),
         pid_since_boot=since_boot(os.getpid()),
         time=time.time(),
-        message=kept.message,
+        message=final.message,
     )
     with contextlib.suppress(StorageError):
-        journal.append([*note, kept])
+        journal.append([*note, final])
     with contextlib.suppress(StorageError):
         run.write_status(status)
 
@@ -56,7 +56,7 @@ def record_early_end(run: RunFolder, journal: Journal, ended: RunEnded, before: 
 def stoppable(run: RunFolder, said: Callable[[RunEnded], None] = lambda _: None) -> Iterator[None]:
     """Obey a stop while the block imports torch, which takes seconds: the end is recorded and `said`, the process ends.
 
-    An import cannot be interrupted from another thread, and nothing has begun that would have to be saved.
+    An import cannot be interrupted from another thread, and nothing has started that would have to be saved.
     """
     over = threading.Event()
 
