@@ -127,10 +127,13 @@ STRANGERS: dict[str, tuple[Kind, Saved]] = {
 }  # fmt: skip
 # What is not built here is refused by the names of its tensors.
 REFUSED: dict[str, tuple[dict[str, torch.Tensor], str]] = {
-    "a learned temperature": ({"temperature": torch.ones(1)}, "no role is known for temperature"),
-    "a scale of each layer": ({f"blocks.{i}.layer_scale.gamma": torch.ones(32) for i in range(2)}, "3 norms"),
+    "a learned temperature": ({"temperature": torch.ones(1)}, "not understood: temperature (1,)"),
+    "a scale of each layer": (
+        {f"blocks.{i}.layer_scale.gamma": torch.ones(32) for i in range(2)},
+        "not understood: blocks.0.layer_scale.gamma (32,)",
+    ),
     "relative positions": (
         {f"blocks.{i}.attn.rel_bias": torch.ones(47, 4) for i in range(2)},
-        "an unknown checkpoint format",
+        "not understood: blocks.0.attn.rel_bias (47, 4), blocks.1.attn.rel_bias (47, 4)",
     ),
 }

@@ -89,6 +89,19 @@ def test_onnxruntime_gives_the_same_logits(tmp_path: Path, settings: Architectur
     assert json.loads(kept["tokenizer"])["characters"] == "\n abcdefghijk"
 
 
+def test_onnxruntime_answers_each_question_of_a_batch(tmp_path: Path) -> None:
+    """An early and a late separator, two of them, and none: questions end in other places of one batch."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    folder, done = written(tmp_path, "onnx", VARIANTS["encoder-decoder"])  # its separator is 3
+    assert done.checked is not None
+    assert done.checked.spread
+    ids = torch.tensor([[3, 1, 4, 1, 5, 9], [2, 6, 5, 3, 5, 8], [9, 3, 7, 9, 3, 2], [8, 4, 6, 2, 6, 4]])
+    (logits,) = runtime.InferenceSession(str(folder / "model.onnx")).run(None, {"ids": ids.numpy()})
+    assert_same(torch.from_numpy(logits), ours(tmp_path, ids))
+    assert [int((row != 0).any(-1).sum()) for row in logits] == [6, 3, 5, 0]
+
+
 @pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu", "relu_squared"])
 def test_transformers_gives_the_same_logits_and_ids(tmp_path: Path, activation: str) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")

@@ -89,15 +89,26 @@ def test_any_spelling_writes_its_original_text(
 REFUSED: dict[str, tuple[State, str]] = {
     "attention to another text": (
         {f"blocks.{i}.cross_attn.{part}.weight": torch.ones(32, 32) for i in range(2) for part in "qkvo"},
-        "no role is known for blocks.0.attn",
+        "has tensors that are not understood: blocks.0.cross_attn.q.weight (32, 32)",
     ),
     "experts": (
         {f"blocks.{i}.mlp.experts.{e}.fc.weight": torch.ones(80, 32) for i in range(2) for e in range(4)},
-        "no role is known for blocks.0.mlp",
+        "has tensors that are not understood: blocks.0.mlp.experts",
     ),
-    "a third norm": ({f"blocks.{i}.ln3.weight": torch.ones(32) for i in range(2)}, "its blocks have 3 norms"),
-    "segments": ({"segment_emb.weight": torch.ones(2, 32)}, "no role is known for"),
-    "layers of other sizes": ({"blocks.1.more.weight": torch.ones(7, 32)}, "no role is known for"),
+    "a third norm": (
+        {f"blocks.{i}.ln3.weight": torch.ones(32) for i in range(2)},
+        "not understood: blocks.0.ln3.weight (32,)",
+    ),
+    "segments": ({"segment_emb.weight": torch.ones(2, 32)}, "not understood: segment_emb.weight (2, 32)"),
+    "layers of other sizes": ({"blocks.1.more.weight": torch.ones(7, 32)}, "not understood: blocks.1.more.weight"),
+    "a table of distances beside the blocks' own parts": (
+        {f"blocks.{i}.rel_pos": torch.ones(33, 16) for i in range(2)},
+        "is like a GPT, but has tensors that are not understood: blocks.0.rel_pos (33, 16), blocks.1.rel_pos (33, 16)",
+    ),
+    "a table of distances for each head": (
+        {"blocks.0.attn.rel_pos": torch.ones(4, 33, 8)},
+        "not understood: blocks.0.attn.rel_pos (4, 33, 8)",
+    ),
 }
 
 
@@ -105,8 +116,11 @@ REFUSED: dict[str, tuple[State, str]] = {
 def test_what_has_other_parts_is_refused_by_their_names(name: str, states: dict[str, State], tmp_path: Path) -> None:
     more, message = REFUSED[name]
     torch.save(SPELLINGS["separate"].state_dict(states["pre-norm"]) | more, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match=re.escape(message)):
+    with pytest.raises(CheckpointError, match=re.escape(message)) as error:
         inspect_checkpoint(tmp_path)
+    if "not understood" in message:
+        known = "the others are understood: 2 blocks of 32 channels with attention and an MLP, 65 tokens"
+        assert error.value.hint.startswith(known)
 
 
 def test_what_no_text_tells_is_a_guess_everywhere(

@@ -72,6 +72,11 @@ _FAMILY: dict[str, Can] = {
     "mlp": dict.fromkeys(("vocab_size", "block_size", "n_embd", "n_hidden"), ANY),
     "bigram": dict.fromkeys(("vocab_size", "block_size"), ANY),
 }
+_PAIRS: dict[str, Can] = {
+    "encoder_decoder": dict.fromkeys(
+        ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "dropout", "separator"), ANY
+    )
+}
 
 
 class Form(NamedTuple):
@@ -154,7 +159,7 @@ FORMS: dict[str, Form] = {
             "ONNX",
             "model.onnx",
             True,
-            {"gpt": _GPT, **_FAMILY},
+            {"gpt": _GPT, **_FAMILY, **_PAIRS},
             "a graph from ids (batch, time) to logits",
             package="onnx",
             extra="onnx",
@@ -216,7 +221,7 @@ def net_of(form: Form, settings: ArchitectureSettings, approximate: bool = False
     """
     if form.nets is None:
         return None
-    nets = [net for net in form.nets if (net if net in _FAMILY else "gpt") == name_of(settings)]
+    nets = [net for net in form.nets if (net if net in _FAMILY | _PAIRS else "gpt") == name_of(settings)]
     return min(nets, key=lambda net: len(_strangers(form, net, settings, approximate)), default="")
 
 

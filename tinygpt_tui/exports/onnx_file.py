@@ -17,6 +17,7 @@ import msgspec
 from tinygpt_tui.exports.onnx_family import backpack, bigram, cnn, mlp, recurrent
 from tinygpt_tui.exports.onnx_gpt import gpt
 from tinygpt_tui.exports.onnx_graph import Graph
+from tinygpt_tui.exports.onnx_pairs import encoder_decoder
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import name_of
@@ -29,6 +30,7 @@ NETS: dict[str, Callable[[Graph, Any, Weights], str]] = {
     "mlp": mlp,
     "backpack": backpack,
     "bigram": bigram,
+    "encoder_decoder": encoder_decoder,
 }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import StoredModel
 from tinygpt_tui.foreign.layouts.base import Weights
-from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.architecture import EncoderDecoderSettings, GPTSettings
 from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -59,5 +59,9 @@ class ExportSource:
 
     def trial_ids(self) -> list[int]:
         """Ids to compare two readings of the model by: all kinds, as many as the window takes, 64 at most."""
-        V = self.config.architecture.vocab_size
-        return [(17 + 31 * place * place) % V for place in range(min(64, self.config.architecture.block_size))]
+        settings = self.config.architecture
+        V, T = settings.vocab_size, min(64, settings.block_size)
+        ids = [(17 + 31 * place * place) % V for place in range(T)]
+        if isinstance(settings, EncoderDecoderSettings):
+            ids[T // 3] = settings.separator  # without an answer there are no logits
+        return ids

@@ -66,7 +66,8 @@ def place(names: Mapping[str, TensorPlace], table: Table, what: str) -> Placed:
             if looked > MOST_LOOKED_AT or not is_no_weight(names[name]):
                 strangers.append(name)
     if strangers:
-        shown = ", ".join(strangers[:MOST_SHOWN]) + (" …" if len(strangers) > MOST_SHOWN else "")
+        shown = ", ".join(f"{name} {names[name].shape}" for name in strangers[:MOST_SHOWN])
+        shown += " …" if len(strangers) > MOST_SHOWN else ""
         raise CheckpointError(
             f"{len(names)} tensors, of which {len(strangers)} have no place in {what}: {shown}",
             "it may be of a program that is not known here",

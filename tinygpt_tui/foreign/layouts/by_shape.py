@@ -20,17 +20,17 @@ from tinygpt_tui.foreign.layouts.hugging_face_rows import one_norm
 from tinygpt_tui.foreign.layouts.module import activation_of, dropout_of, epsilon_of, norms_first
 from tinygpt_tui.foreign.qkv_order import ORDERS, Reading
 from tinygpt_tui.foreign.rename import Placed, To
-from tinygpt_tui.foreign.roles.blocks import Blocks, Part, candidates, learned_parts
-from tinygpt_tui.foreign.roles.inside import BlockRoles, NoAttentionError, block_roles, width_of
+from tinygpt_tui.foreign.roles.blocks import Blocks, Part, learned_parts
+from tinygpt_tui.foreign.roles.inside import BlockRoles
 from tinygpt_tui.foreign.roles.names import is_alibi
-from tinygpt_tui.foreign.roles.outside import OutsideRoles, outside_roles
+from tinygpt_tui.foreign.roles.outside import OutsideRoles
+from tinygpt_tui.foreign.roles.whole import find_roles, not_understood
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.foreign.tensors import TensorPlace, read
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.gpt import GATED
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
 
-MOST_CANDIDATES = 60
 WINDOW = 256  # where nothing tells one
 LARGEST_HEAD = 4096
 ACTIVATIONS = ("gelu", "relu", "gelu_tanh", "relu_squared", "silu")
@@ -48,16 +48,17 @@ class ByShape:
 
     def problem(self, source: Source) -> CheckpointError | None:
         """Return why it is none of this kind; None where it is one."""
+        learned = learned_parts(source)[0]
         try:
-            _roles(learned_parts(source)[0], source.name)
+            find_roles(learned, source.name)
         except CheckpointError as error:
-            return error
+            return not_understood(learned, source.name) or error
         return None
 
     def match(self, source: Source) -> LayoutMatch:
         """See Layout."""
         learned, others = learned_parts(source)
-        blocks, inside, outside, width = _roles(learned, source.name)
+        blocks, inside, outside, width = find_roles(learned, source.name)
         found = Findings()
         found.known("vocab_size", outside.vocab_size, "tensor", outside.tokens.name)
         found.known("n_embd", width, "tensor", outside.tokens.name)
@@ -98,25 +99,6 @@ class ByShape:
             found.reading,
             follow=follow,
         )
-
-
-def _roles(learned: list[Part], name: str) -> tuple[Blocks, BlockRoles, OutsideRoles, int]:
-    """Return the first candidate of blocks of which every tensor has a role, inside and outside.
-
-    Raises CheckpointError of the first numbered one that has attention, NoAttentionError where none has.
-    """
-    problem: CheckpointError = NoAttentionError(f"{name} has no blocks with attention", "")
-    for number, blocks in enumerate(candidates(learned)):
-        if number >= MOST_CANDIDATES:
-            break
-        sizes = {size for part in blocks.outside if len(part.shape) == 2 for size in part.shape}
-        for width in sorted(width_of(blocks.layers[0]) & sizes, reverse=True):
-            try:
-                inside = block_roles(blocks.layers[0], width)
-                return blocks, inside, outside_roles(blocks.outside, width), width
-            except CheckpointError as error:
-                problem = error if blocks.is_numbered and isinstance(problem, NoAttentionError) else problem
-    raise problem
 
 
 def _tell_heads(found: Findings, source: Source, inside: BlockRoles, others: list[TensorPlace]) -> None:
