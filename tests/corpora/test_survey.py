@@ -114,7 +114,7 @@ def test_many_different_characters_get_another_tokenizer() -> None:
     found = exhausted(surveying(CorpusText.of("".join(map(chr, range(0x4E00, 0x4E00 + 10_000)))), 0.1))
     (finding,) = (one for one in survey_findings(found, own=True) if one.check == "characters")
     assert finding.text.startswith("10,000 different")
-    assert finding.remedy == {"tokenizer": "bpe:2048"}
+    assert finding.remedy == {"tokenizer": "characters:100"}
     settings = TrainingSettings(architecture=GPTSettings(vocab_size=10_000))
     assert finding in advice(settings, estimate(settings, 10_000, Machine()))
     pieces = msgspec.structs.replace(settings, tokenizer="bpe:9744")

@@ -114,14 +114,18 @@ def test_every_tokenizer_goes_along(tokenizer: Tokenizer, tmp_path: Path) -> Non
     assert_same(llama_cpp.greedy(tmp_path / "one.gguf", PROMPT, COUNT), read_model(tmp_path / "letters"), near=1e-3)
 
 
-def test_bytes_go_along(tmp_path: Path) -> None:
-    make_model(tmp_path / "letters", msgspec.structs.replace(NETS["llama"], vocab_size=256))
-    write_tokenizer(tmp_path / "letters", ByteTokenizer())
+@pytest.mark.parametrize("characters", ["", "日é"])
+def test_bytes_go_along(characters: str, tmp_path: Path) -> None:
+    tokenizer, prompt = ByteTokenizer(characters), f"{PROMPT}日本é"
+    make_model(tmp_path / "letters", msgspec.structs.replace(NETS["llama"], vocab_size=tokenizer.size))
+    write_tokenizer(tmp_path / "letters", tokenizer)
     export(tmp_path / "letters", FORMS["gguf"], tmp_path / "one.gguf")
-    assert isinstance(read_model(tmp_path / "one.gguf").tokenizer, ByteTokenizer)
-    (first,) = llama_cpp.greedy(tmp_path / "one.gguf", PROMPT, 1).ids
+    again = read_model(tmp_path / "one.gguf").tokenizer
+    assert isinstance(again, ByteTokenizer)
+    assert again.characters == characters
+    (first,) = llama_cpp.greedy(tmp_path / "one.gguf", prompt, 1).ids
     model = read_model(tmp_path / "letters")
-    logits = forward_of(model.config.architecture, model.weights, "ours")(np.array([list(PROMPT.encode())]))
+    logits = forward_of(model.config.architecture, model.weights, "ours")(np.array([tokenizer.encode(prompt)]))
     assert first == logits[0, -1].argmax()
 
 

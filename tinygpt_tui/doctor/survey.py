@@ -14,6 +14,7 @@ KEY_SHOWN = 8  # characters
 JSON_SHARE = 0.5  # of the lines
 SMALLEST_SCRIPT = 0.01
 MANY_CHARACTERS = 2_000
+OFTEN = 100  # a token that occurs less often than this in the whole text is hardly learned
 LETTERS_A_CHARACTER = 1_000  # with fewer of them for each different one, most are too rare to learn
 
 
@@ -43,9 +44,10 @@ def too_many_characters(different: int, characters: int) -> Finding | None:
         0,
         "characters",
         "warning",
-        f"{different:,} different characters, each a token: most are too rare to learn; choose tokenizer bpe:2048",
-        "Bytes and byte pairs write any character with few tokens.",
-        {"tokenizer": "bpe:2048"},
+        f"{different:,} different characters, each a token: most are too rare to learn; choose tokenizer "
+        f"characters:{OFTEN}",
+        f"It writes characters that occur less than {OFTEN} times as bytes; bpe:2048 needs fewer tokens still.",
+        {"tokenizer": f"characters:{OFTEN}"},
     )
 
 

@@ -74,6 +74,9 @@ def _write_tokenizer(folder: Path, tokenizer: Tokenizer, window: int) -> None:
     if isinstance(tokenizer, CharTokenizer):
         _write_json(folder / "tokenizer.json", character_tokenizer(tokenizer.characters))
         _write_json(folder / "tokenizer_config.json", fast)
+    elif isinstance(tokenizer, ByteTokenizer) and tokenizer.characters:
+        _write_json(folder / "tokenizer.json", fallback_tokenizer(tokenizer.characters))
+        _write_json(folder / "tokenizer_config.json", fast)
     elif isinstance(tokenizer, ByteTokenizer):
         letters = {letter: byte for byte, letter in letters_of_bytes().items()}
         _write_json(folder / "tokenizer.json", byte_level_tokenizer(letters, [], split=False))
@@ -242,6 +245,14 @@ def character_tokenizer(characters: str) -> dict[str, Any]:
             "merges": [],
         },
     }
+
+
+def fallback_tokenizer(characters: str) -> dict[str, Any]:
+    """Return a `tokenizer.json` with the ids of ByteTokenizer: the bytes, then a character each."""
+    stored = character_tokenizer("")
+    decoder = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, stored["decoder"]]}
+    vocabulary = {piece: id for id, piece in enumerate([*(f"<0x{byte:02X}>" for byte in range(256)), *characters])}
+    return stored | {"decoder": decoder, "model": stored["model"] | {"byte_fallback": True, "vocab": vocabulary}}
 
 
 def byte_level_tokenizer(vocabulary: dict[str, int], merges: list[list[str]], *, split: bool) -> dict[str, Any]:

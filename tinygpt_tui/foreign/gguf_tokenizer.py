@@ -61,14 +61,14 @@ def stored_tokenizer(told: Mapping[str, Any], name: str) -> Tokenizer | None:
 
 
 def _characters(tokens: list[str], name: str) -> Tokenizer:
-    """Read a list in which each token is one character, or which has all bytes."""
-    content = [_unescaped(token) for token in tokens]
-    if content == [bytes([byte]) for byte in range(256)]:
-        return ByteTokenizer()
+    """Read a list in which each token is one character, or which has all bytes before them."""
+    content, with_bytes = [_unescaped(token) for token in tokens], False
+    if content[:256] == [bytes([byte]) for byte in range(256)]:
+        content, with_bytes = content[256:], True
     characters = [one.decode("utf-8", "replace") for one in content]
-    if not characters or any(len(character) != 1 for character in characters):
+    if not (characters or with_bytes) or any(len(character) != 1 for character in characters):
         raise CheckpointError(f"{name} has RWKV's tokenizer, which is only read where its tokens are characters", "")
-    return CharTokenizer("".join(characters))
+    return (ByteTokenizer if with_bytes else CharTokenizer)("".join(characters))
 
 
 def _unescaped(token: str) -> bytes:

@@ -25,6 +25,7 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings, name_of
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.words import duration, size
 
@@ -203,7 +204,7 @@ def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings |
 
 def _vocabulary(tokenizer: Tokenizer) -> tuple[Row, ...]:
     rows = [Row("kind", tokenizer.name), Row("tokens", f"{tokenizer.size:,}")]
-    if isinstance(tokenizer, CharTokenizer):
+    if isinstance(tokenizer, CharTokenizer | ByteTokenizer) and tokenizer.characters:
         rows.append(Row("characters", shown_characters(tokenizer.characters)))
     end = tokenizer.end_of_text
     rows.append(Row("end of text", "none" if end is None else f"id {end}"))

@@ -21,6 +21,7 @@ class CorpusFacts:
     notes: tuple[str, ...] = ()
     rare: str = ""  # the characters that occur only once
     characters: str = ""  # all of them, each once
+    counts: tuple[int, ...] = ()  # how often each of them occurs
     guessed: bool = False  # the encoding
     text_bytes: int = 0  # in UTF-8
     field: str = ""  # of its records that is the text; empty: they have none
@@ -50,4 +51,5 @@ def reading_facts(
     text_bytes = sum(len(one.encode("utf-8", "surrogatepass")) * count for one, count in found.counts.items())
     notes = (*understood, *found.notes)
     size, guessed = len(found.counts), found.guessed
-    return CorpusFacts(reference, size, notes, rare, found.alphabet, guessed, text_bytes, field, fields)
+    counts = tuple(found.counts[character] for character in found.alphabet)
+    return CorpusFacts(reference, size, notes, rare, found.alphabet, counts, guessed, text_bytes, field, fields)

@@ -28,8 +28,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     tokenizer: Annotated[
         str,
         Meta(
-            description="what the model reads and writes: characters, bytes, bpe:SIZE (byte pairs trained on the text, "
-            "256 to 65536 tokens), or a tokenizer's file"
+            description="what the model reads and writes: characters, characters:N (those that occur N times; all "
+            "others are bytes), bytes, bpe:SIZE (byte pairs trained on the text, 256 to 65536 tokens), or a "
+            "tokenizer's file"
         ),
     ] = CHARACTERS
     steps: Annotated[int, Meta(ge=1, le=10_000_000, description="number of optimizer steps")] = 2000

@@ -70,7 +70,7 @@ class CharTokenizer:
         unknown, dtype = self.size, id_type(self.size)  # one id more than there are
         table = np.full(LARGEST_CODE_POINT + 1, unknown, dtype=np.min_scalar_type(unknown))
         table[[ord(character) for character in self.characters]] = np.arange(self.size)
-        for codes in _code_points(pieces):
+        for codes in code_points(pieces):
             ids = table[codes]
             yield ids[ids != unknown].astype(dtype, copy=False)
 
@@ -99,7 +99,7 @@ class CharacterCounts:
 
     def add(self, piece: str) -> None:
         """Count a piece."""
-        for codes in _code_points((piece,)):
+        for codes in code_points((piece,)):
             counts = np.bincount(codes)
             if len(counts) > len(self._totals):
                 self._totals, counts = counts, self._totals
@@ -117,7 +117,7 @@ def counts_of(text: str) -> dict[str, int]:
     return counts.by_character()
 
 
-def _code_points(pieces: Iterable[str]) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
+def code_points(pieces: Iterable[str]) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
     """Yield the code points of the pieces, some at a time."""
     for piece in pieces:
         for start in range(0, len(piece), CHARACTERS_AT_ONCE):

@@ -11,6 +11,7 @@ import numpy as np
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import PIECE, PIECES_AT_ONCE, BPETokenizer, batched, pieces_of
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, id_type
 
 BOUNDARY = "\x1e"  # ASCII's record separator: it ends each document in a text of several
@@ -53,6 +54,9 @@ class DocumentTokenizer:
         """Yield the ids of a text that comes in `pieces`, in which each BOUNDARY ends a document."""
         if isinstance(self.inner, CharTokenizer):
             yield from CharTokenizer(self.marks + self.inner.characters).encoding(pieces)
+            return
+        if isinstance(self.inner, ByteTokenizer):
+            yield from self.inner.encoding(pieces, self.marks)
             return
         for batch in batched(pieces_of(pieces, PIECE), PIECES_AT_ONCE):
             parts = [part for piece in batch for part in self._all_marks.split(piece) if part]

@@ -20,7 +20,7 @@ from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "char": CharTokenizer.from_dict,
     "bpe": BPETokenizer.from_dict,
-    "byte": lambda content: ByteTokenizer(),
+    "byte": ByteTokenizer.from_dict,
     "documents": lambda content: DocumentTokenizer.from_dict(content, tokenizer_from),
     "dialogues": lambda content: DialogueTokenizer.from_dict(content, tokenizer_from),
     "padded": lambda content: PaddedTokenizer.from_dict(content, tokenizer_from),

@@ -55,7 +55,7 @@ def named_tokenizer(name: str, text: CorpusText | None) -> Tokenizer:
     """
     model = next((card for card in list_models() if card.name == name), None)
     choice = tokenizer_choice(model.path if model else name)
-    if text is None and choice.kind in ("characters", "bpe"):
+    if text is None and choice.kind in ("characters", "fallback", "bpe"):
         raise UsageError(f"{choice.name} is made from a text", "name it: --corpus tales")
     return tokenizer_for(choice.name, text or CorpusText.of(""))
 
@@ -65,6 +65,8 @@ def _tokenizer_for(name: str, text: CorpusText, counts: Mapping[str, int], valid
     match choice.kind:
         case "characters":
             return CharTokenizer.of_counts(counts)
+        case "fallback":
+            return ByteTokenizer.of_counts(counts, choice.fewest)
         case "bytes":
             return ByteTokenizer()
         case "bpe":
@@ -127,7 +129,9 @@ def read_tokenizer_file(path: Path) -> Tokenizer:
     """Return the tokenizer in a file, or in a model's folder. Raises UsageError, StorageError."""
     if not is_file(path) and not is_folder(path):
         raise UsageError(
-            f"there is no file {path}", "choose characters, bytes, bpe:SIZE, or a tokenizer's file", setting="tokenizer"
+            f"there is no file {path}",
+            "choose characters, characters:N, bytes, bpe:SIZE, or a tokenizer's file",
+            setting="tokenizer",
         )
     try:
         tokenizer = read_vocabulary(path)

@@ -150,6 +150,9 @@ async def test_a_folder_its_fields_and_its_documents(tmp_path: Path) -> None:
         await bench.set("tokenizer", "bpe:512")
         assert bench.form.state.draft.settings is not None
         assert bench.form.state.draft.settings.tokenizer == "bpe:512"
+        await bench.set("tokenizer", "characters:2")
+        assert bench.form.state.draft.settings.architecture.vocab_size == 256  # all of it is ASCII
+        assert "10,000 different characters: characters:100" in suggestion(1_000_000, different=10_000)
         assert "this text is too short for byte pairs" in suggestion(150)
         assert "bpe:512 to bpe:2048 suit this text" in suggestion(1_000_000)
         assert "bpe:512 to bpe:1024 suit this run" in suggestion(1_000_000, 200_000)

@@ -16,7 +16,7 @@ from tinygpt_tui.paths import typed_path
 from tinygpt_tui.planning.estimate import Estimate, advice, estimate
 from tinygpt_tui.planning.fitting import fitted
 from tinygpt_tui.planning.machine import Machine, free_memory
-from tinygpt_tui.planning.tokens import bytes_per_token
+from tinygpt_tui.planning.tokens import bytes_per_token, with_fallback
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings import rules
@@ -114,6 +114,8 @@ def vocabulary_of(tokenizer: str, facts: CorpusFacts) -> tuple[int, int]:
     """
     try:
         choice = tokenizer_choice(tokenizer)
+        if choice.kind == "fallback":
+            return with_fallback(dict(zip(facts.characters, facts.counts, strict=False)), choice.fewest)
         size = {"bytes": 256, "bpe": choice.size}.get(choice.kind, 0) or (
             file_size(typed_path(choice.path)) if choice.kind == "file" else 0
         )

@@ -365,8 +365,9 @@ class TrainForm(Vertical):
             hint = f"{setting.title}: {setting.description} ({limits_of(setting)})"
             if setting.name == "tokenizer" and self.state.facts is not None:
                 expected = self.state.draft.expected(self.state.facts, self.state.machine)
-                sizes = suggestion(self.state.facts.text_bytes, expected.tokens if expected else math.inf)
-                hint = f"tokenizer: characters, bytes, bpe:SIZE or a file (^k shows them); {sizes}"
+                facts, budget = self.state.facts, expected.tokens if expected else math.inf
+                sizes = suggestion(facts.text_bytes, budget, facts.vocab_size)
+                hint = f"tokenizer: characters, characters:N, bytes, bpe:SIZE or a file (^k shows them); {sizes}"
             self.query_one(FormFoot).show_hint(hint)
         elif event.widget.id in HINTS:
             self.query_one(FormFoot).show_hint(HINTS[event.widget.id])
