@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import torch
 from makers import TINY, VARIANTS, random_ids, random_model
@@ -18,6 +19,14 @@ from tinygpt_tui.settings.presets import ALL_PRESETS
 
 def test_the_elman_preset_has_gptnano_s_parameters_exactly() -> None:
     assert build(ALL_PRESETS["rnn-nano"].training.architecture).count_parameters() == 71_041
+
+
+def test_the_mlp_preset_has_makemore_s_parameters_exactly() -> None:
+    """Its vectors for 27 characters and for what is before a name, a layer of 64 over 16 of them, the logits."""
+    training = ALL_PRESETS["mlp"].training
+    net = build(msgspec.structs.replace(training.architecture, vocab_size=27))
+    assert net.count_parameters() == (27 + 1) * 64 + (16 * 64 * 64 + 64) + (64 * 27 + 27)
+    assert training.windows == "documents"
 
 
 def test_presets_of_equal_size_are_of_equal_size() -> None:

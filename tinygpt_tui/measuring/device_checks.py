@@ -40,7 +40,7 @@ from tinygpt_tui.training.state import copied
 from tinygpt_tui.words import in_one_line, size
 
 # One preset for each architecture that learns from any text.
-NAMES = ("nanogpt", "modern", "rnn-nano", "gru", "lstm", "cnn", "backpack-nano", "bigram")
+NAMES = ("nanogpt", "modern", "rnn-nano", "gru", "lstm", "cnn", "mlp", "backpack-nano", "bigram")
 CPU = torch.device("cpu")
 FP32_LOSS, BF16_LOSS = 1e-3, 0.1  # how far losses may be from the processor's, from those in fp32
 LOGITS = 1e-2

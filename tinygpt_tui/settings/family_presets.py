@@ -12,6 +12,7 @@ from tinygpt_tui.settings.architecture import (
     GPTSettings,
     GRUSettings,
     LSTMSettings,
+    MLPSettings,
     RNNSettings,
 )
 from tinygpt_tui.settings.preset import Preset
@@ -33,6 +34,19 @@ FAMILY_PRESETS: dict[str, Preset] = {
                 optimizer="adamw",
                 learning_rate=5e-2,
                 weight_decay=0.0,
+            ),
+        ),
+        Preset(
+            name="mlp",
+            title="MLP",
+            description="makemore's MLP (Bengio 2003) on `names`: one hidden layer sees the last 16 characters",
+            training=TrainingSettings(
+                architecture=MLPSettings(n_hidden=64),
+                windows="documents",
+                steps=600,
+                batch_size=32,
+                optimizer="adamw",
+                learning_rate=5e-3,
             ),
         ),
         Preset(
