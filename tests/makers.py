@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,9 @@ from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.documents import BOUNDARY, separator_of
 
 if TYPE_CHECKING:
+    import pytest
+    from torch import Tensor
+
     from tinygpt_tui.architectures.base import LanguageModel
 
 # The lines are of different lengths: no phase of the windows keeps step with them.
@@ -204,6 +208,21 @@ def small_corpus(settings: TrainingSettings, text: str = TEXT) -> tuple[Training
     if "separator" in architecture.__struct_fields__:
         architecture = msgspec.structs.replace(architecture, separator=separator_of(corpus.tokenizer))
     return msgspec.structs.replace(settings, architecture=architecture), corpus
+
+
+def spoil_loss(patch: pytest.MonkeyPatch, *steps: int, value: float = float("nan"), times: int = 1) -> None:
+    """Make the loss of each of `steps` (from 0) not a number the first `times` that a training takes it."""
+    from tinygpt_tui.training.gradients import Gradients
+
+    plain = Gradients._loss
+    taken: Counter[tuple[Gradients, int]] = Counter()
+
+    def spoiled(self: Gradients, inputs: Tensor, targets: Tensor, learned: float, step: int) -> Tensor:
+        taken[self, step] += 1
+        spoils = step in steps and taken[self, step] <= times
+        return plain(self, inputs, targets, learned, step) * (value if spoils else 1.0)
+
+    patch.setattr(Gradients, "_loss", spoiled)
 
 
 def split(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.rows import IGNORED
 from tinygpt_tui.foreign.losses import pieces_of
 from tinygpt_tui.generation.calibration import BARS, fitting, halves, measuring
 from tinygpt_tui.progress import exhausted
@@ -66,6 +67,17 @@ def test_a_token_that_cannot_be_costs_nothing() -> None:
     ids = drawn(0.8, 3_000)
     with_it, without = (exhausted(fitting(forward, pieces_of(ids, T, V))) for forward in (never_the_last, table))
     assert with_it.logit_scale == pytest.approx(without.logit_scale, rel=1e-4)
+
+
+def test_windows_without_a_reply_change_nothing() -> None:
+    pieces = pieces_of(drawn(0.8, 3_000), T, V)
+    read, targets = pieces[0]
+    nothing = read, np.full_like(targets, IGNORED)
+    assert exhausted(fitting(table, [*pieces, nothing])) == exhausted(fitting(table, pieces))
+    (with_it,), (without,) = (exhausted(measuring(table, some)) for some in ([nothing, *pieces], pieces))
+    assert with_it.loss == without.loss
+    fit = exhausted(fitting(table, [nothing]))
+    assert (fit.logit_scale, fit.tokens) == (1.0, 0)
 
 
 def test_halves_hold_every_window_once() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from makers import small_corpus, small_training
+from makers import small_corpus, small_training, spoil_loss
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import RunError, UsageError
@@ -228,20 +228,10 @@ def test_a_sample_can_be_asked_for(control: Control) -> None:
     assert not control.pending("sample")
 
 
-def spoiled(monkeypatch: pytest.MonkeyPatch, at: dict[float, int]) -> None:
-    """Make the loss no number at the step that `at` names for a scale of the rate."""
-    plain = Training._loss
-    monkeypatch.setattr(
-        Training,
-        "_loss",
-        lambda self, *given: plain(self, *given) * (float("nan") if at.get(self.rate_scale) == self.step else 1),
-    )
-
-
 def test_a_loss_that_is_no_number_goes_back_and_halves_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = small_training(steps=10, **DROPPING)
     plain = list(training_of(settings).events())
-    spoiled(monkeypatch, {1.0: 6})
+    spoil_loss(monkeypatch, 6)
     training = training_of(settings)
     events = list(training.events())
     place = events.index(RolledBack(step=4, reached=6, what="the loss", rate_scale=0.5))
@@ -256,7 +246,7 @@ def test_a_loss_that_is_no_number_goes_back_and_halves_the_rate(monkeypatch: pyt
 
 
 def test_the_second_time_it_ends_before_the_weights_are_hurt(monkeypatch: pytest.MonkeyPatch) -> None:
-    spoiled(monkeypatch, {1.0: 6, 0.5: 9})
+    spoil_loss(monkeypatch, 6, 9)
     training = training_of(small_training(steps=10))
     events: list[TrainingEvent] = []
     with pytest.raises(RunError, match="after step 9 is not a number, although the rate was halved") as caught:
@@ -277,7 +267,7 @@ def test_a_gradient_that_is_no_number_ends_it_too(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("saved_at", "before"), [(5, True), (7, True), (5, False), (8, False)])
 def test_going_back_is_exact_too(monkeypatch: pytest.MonkeyPatch, saved_at: int, before: bool) -> None:
     settings = small_training(steps=12, **DROPPING)
-    spoiled(monkeypatch, {1.0: 7})
+    spoil_loss(monkeypatch, 7)
     straight = training_of(settings)
     wanted = list(straight.events())
 
@@ -288,6 +278,8 @@ def test_going_back_is_exact_too(monkeypatch: pytest.MonkeyPatch, saved_at: int,
             torch.save(first.state(), content)
     second = training_of(settings)
     second.load_state(torch.load(io.BytesIO(content.getvalue()), weights_only=True))
+    if not before:
+        monkeypatch.undo()
     assert losses(list(second.events()))[-4:] == losses(wanted)[-4:]
     assert second.rate_scale == 0.5
     for name, tensor in straight.model.state_dict().items():

@@ -127,7 +127,7 @@ def test_after_a_thousand_steps_its_loss_is_that_of_a_reference() -> None:
     documents = {tuple(part.tolist()) for part in np.split(corpus.train, ends + 1)}
     seen = set()
     for number in range(settings.steps):
-        inputs, targets = (row[0].tolist() for row in training._windows.batch(number))
+        inputs, targets = (row[0].tolist() for row in training.gradients.batches.batch(number))
         assert (inputs[0], targets[-1], inputs[1:]) == (0, 0, targets[:-1])
         assert tuple(targets) in documents
         seen.add(tuple(targets))

@@ -12,7 +12,7 @@ import filelock
 import msgspec
 import pytest
 import torch
-from makers import TEXT, make_run
+from makers import TEXT, make_run, spoil_loss
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import load
@@ -384,10 +384,7 @@ def test_damaged_settings() -> None:
 
 def test_a_loss_that_is_no_number_goes_back_once_and_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
-    plain = run_module.Training._loss
-    monkeypatch.setattr(
-        run_module.Training, "_loss", lambda self, *given: plain(self, *given) * (float("inf") if self.step == 6 else 1)
-    )
+    spoil_loss(monkeypatch, 6, value=float("inf"), times=2)
     end = failing(run)
     assert "not a number, although the rate was halved" in end.message
     assert end.cause == "diverged"

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import torch
 from makers import VARIANTS, make_run, small_corpus, small_training, tiny_gpt
+from torch import Tensor
 
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora import corpus, read
@@ -19,6 +20,7 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.training import commands, compiling, evaluate, loop, measure, prepare
+from tinygpt_tui.training.gradients import Gradients
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
 
@@ -80,16 +82,16 @@ def test_a_slow_step_is_undone(net: ArchitectureSettings, monkeypatch: pytest.Mo
     straight = list(Training(settings, text, CPU).events())
     training = Training(settings, text, CPU, control)
     monkeypatch.setattr(loop, "SLOW_S", 0.0)
-    plain, interrupted = Training._loss, []
+    plain, interrupted = Gradients._loss, []
 
-    def slow(self: Training, *batch: Any) -> Any:
-        loss = plain(self, *batch)
-        if self.step == 3 and not interrupted:
+    def slow(self: Gradients, inputs: Tensor, targets: Tensor, learned: float, step: int) -> Tensor:
+        loss = plain(self, inputs, targets, learned, step)
+        if step == 3 and not interrupted:
             interrupted.append(loss)
             stop_and_never_end(control)
         return loss
 
-    monkeypatch.setattr(Training, "_loss", slow)
+    monkeypatch.setattr(Gradients, "_loss", slow)
     first = list(training.events())
     assert (training.step, training.stopped) == (3, True)
     state = training.state()  # another training would draw from the same random numbers

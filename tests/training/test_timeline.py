@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from makers import make_run
+from makers import make_run, spoil_loss
 
 from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp
 from tinygpt_tui.events.training import Evaluation, RolledBack, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import list_moments, path_of, planned
-from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
 
 
@@ -74,12 +73,7 @@ def test_begun_anew_it_forgets_the_old_one() -> None:
 
 def test_what_was_beyond_a_step_back_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(steps=60, evaluate_every=20)
-    plain = Training._loss
-    monkeypatch.setattr(
-        Training,
-        "_loss",
-        lambda self, *given: plain(self, *given) * (float("nan") if (self.step, self.rate_scale) == (35, 1.0) else 1),
-    )
+    spoil_loss(monkeypatch, 35)
     assert any(20 < step < 35 for step in planned(60))
     events = run_training(run.model)
     next(event for event in events if isinstance(event, RolledBack))

@@ -29,12 +29,12 @@ def training(net: RNNSettings | LSTMSettings = NET, **changes: object) -> Traini
 def test_what_is_carried_is_what_one_long_reading_carries() -> None:
     run = training(steps=3, learning_rate=1e-9, weight_decay=0, head_rate=1e-9, embedding_rate=1e-9)
     list(run.events())
-    assert run._bptt is not None
-    carried = run._bptt.state()
+    assert run.gradients.bptt is not None
+    carried = run.gradients.bptt.state()
     assert carried is not None
     assert carried["length"] == 24
-    rows = torch.from_numpy(run._windows.batch(0)[0]), torch.from_numpy(run._windows.batch(1)[0])
-    last = torch.from_numpy(run._windows.batch(2)[0])
+    rows = torch.from_numpy(run.gradients.batches.batch(0)[0]), torch.from_numpy(run.gradients.batches.batch(1)[0])
+    last = torch.from_numpy(run.gradients.batches.batch(2)[0])
     memory = run.model.new_memory(rows[0].shape[0])
     with torch.no_grad():
         run.model(torch.cat((*rows, last), dim=1), memory)
@@ -63,7 +63,7 @@ def test_an_old_text_is_mixed_in_and_its_rows_are_carried_and_resumed_too() -> N
     whole, first, second = (mixed() for _ in range(3))
     old = whole.corpus.old
     for step in (0, 3, 40):
-        inputs, _ = whole._windows.batch(step)
+        inputs, _ = whole.gradients.batches.batch(step)
         assert len(inputs) == 8
         assert all(_is_in(row, old) for row in inputs[6:])  # 0.3 of 8 rows
         assert not all(_is_in(row, old) for row in inputs[:6])

@@ -70,7 +70,7 @@ def against_highest(
     logits: NDArray[np.float32], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return logits (…, V) as (N, V) less the highest of each row, and the one of each target (N,)."""
-    flat = logits.reshape(len(targets), -1).astype(np.float64)
+    flat = logits.reshape(len(targets), logits.shape[-1]).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         flat -= flat.max(axis=1, keepdims=True)
     return flat, flat[np.arange(len(flat)), targets]

@@ -6,6 +6,7 @@ Networks", 2017): no order of tokens changes, only how sure the model says it is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ class Reliability:
 
 
 def fitting(forward: Forward, pieces: Sequence[Piece]) -> Generator[float, None, Fit]:
-    """Yield the share that is done, and return the factor by which the loss of `pieces` is lowest.
+    """Yield the share that is done, and return the factor by which the loss of `pieces` is lowest; 1 without targets.
 
     The loss is convex in the factor: all of SCALES are tried in one pass, and Newton's method continues from the best.
     """
@@ -80,6 +81,8 @@ def fitting(forward: Forward, pieces: Sequence[Piece]) -> Generator[float, None,
         yield (done + 1) / len(pieces)
     losses, slopes, curvatures = sums
     best, tokens = int(losses.argmin()), sum(int((targets != IGNORED).sum()) for _, targets in pieces)
+    if not tokens:
+        return Fit(1.0, 0, math.inf, math.inf)
     step = -slopes[best] / curvatures[best] if curvatures[best] > 0 else 0.0
     scale = float(np.clip(SCALES[best] + step, SCALES[0], SCALES[-1]))
     step = scale - SCALES[best]
@@ -118,6 +121,6 @@ def _finite(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[ND
     """Return what `against_highest` does, of targets that count; an impossible token has a probability of nothing."""
     wanted = targets.reshape(-1)
     counts = wanted != IGNORED
-    left = against_highest(logits.reshape(len(wanted), -1)[counts], wanted[counts])[0].astype(np.float32)
+    left = against_highest(logits.reshape(len(wanted), logits.shape[-1])[counts], wanted[counts])[0].astype(np.float32)
     np.nan_to_num(left, copy=False, nan=LOWEST, neginf=LOWEST)
     return left, left[np.arange(len(left)), wanted[counts]]

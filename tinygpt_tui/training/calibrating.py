@@ -14,6 +14,7 @@ from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.native import checkpoint_of
 from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.checkpoints.torch_net import torch_forward
+from tinygpt_tui.corpora.aside import TOO_SHORT
 from tinygpt_tui.events.training import Note, Progress, TrainingEvent
 from tinygpt_tui.foreign.losses import pieces_of
 from tinygpt_tui.generation.calibration import Fit, fitting
@@ -47,6 +48,9 @@ def calibrating(
         if time.monotonic() - reported_at > PROGRESS_S:
             reported_at = time.monotonic()
             yield Progress(training.step, "calibration", share)
+    if found and not found[0].tokens:  # no reply is among them
+        yield Note(training.step, TOO_SHORT)
+        return None
     if found:
         fit = found[0]
         text = f"{fit.tokens:,} tokens of the training part, which no step has read"

@@ -8,27 +8,24 @@ from typing import Any
 
 import msgspec
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.corpora.batches import Batches, MixedWindows, ShuffledRows, Windows
 from tinygpt_tui.corpora.corpus import Corpus
-from tinygpt_tui.corpora.rows import IGNORED, rows_of
-from tinygpt_tui.corpora.streams import MixedStreams, Streams, rows_of_old
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, Step, TeacherMeasured, TrainingEvent
 from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.settings.training import BY_DOCUMENT, Extension, TrainingSettings
+from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.tokenizers.documents import separator_of
 from tinygpt_tui.training.commands import SLOW_S, Commands, Stopping
 from tinygpt_tui.training.compiling import Compiling
-from tinygpt_tui.training.device import device_random, placed, set_device_random
+from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.evaluations import Evaluations, NotANumber
 from tinygpt_tui.training.fused import use_fused
+from tinygpt_tui.training.gradients import Gradients
 from tinygpt_tui.training.lora import Adapter
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.precision import Precision
@@ -36,7 +33,6 @@ from tinygpt_tui.training.sampling import sample_text
 from tinygpt_tui.training.schedule import rate_share
 from tinygpt_tui.training.state import came_from, copied, load_random_state, load_weights_state, weights_state
 from tinygpt_tui.training.stopwatch import Stopwatch
-from tinygpt_tui.training.truncated_bptt import TruncatedBPTT
 
 
 class DivergedError(RunError):
@@ -81,6 +77,7 @@ class Training:
         self.compiling = Compiling(settings, device, fused=native or settings.architecture.is_stateful)
         self.time_budget = TimeBudget(settings)
         self.commands = Commands(control)
+        self.gradients = Gradients(self.model, corpus, settings, self.precision, self.compiling, group, teacher)
         replies, separator = corpus.replies, separator_of(corpus.tokenizer)
         self.evaluations = Evaluations(settings, corpus.validation, self.commands, self.time_budget, replies, separator)
         self.step = 0
@@ -88,28 +85,6 @@ class Training:
         self.rate_scale = 1.0  # halved after a loss that was not a number
         self.came_from = ""  # the kind of device that the loaded state was saved on, if it was another one
         self._extensions = tuple(extensions)
-        self._bptt: TruncatedBPTT | None = None
-        length = settings.architecture.training_length
-        self._tokens_a_step = float(settings.batch_size * length)
-        if settings.windows in BY_DOCUMENT:
-            rows = rows_of(corpus.train, settings, length, replies, separator)
-            self._windows: Batches = ShuffledRows(rows, settings.batch_size, settings.seed)
-            self._tokens_a_step = settings.batch_size * rows.tokens / len(rows)
-        elif settings.architecture.is_stateful:
-            block_size = settings.architecture.block_size
-            mixes = settings.mix_old and len(corpus.old)
-            of_old = rows_of_old(settings.batch_size, settings.mix_old) if mixes else 0
-            streams: Streams | MixedStreams
-            streams = Streams(corpus.train, block_size, settings.batch_size - of_old, settings.seed, replies)
-            if of_old:
-                streams = MixedStreams(streams, Streams(corpus.old, block_size, of_old, settings.seed, replies))
-            self._windows = streams
-            self._bptt = TruncatedBPTT(streams)
-        else:
-            self._windows = windows = Windows(corpus.train, length, settings.batch_size, settings.seed, replies)
-            if settings.mix_old and len(corpus.old):
-                old = Windows(corpus.old, length, settings.batch_size, settings.seed, replies)
-                self._windows = MixedWindows(windows, old, settings.batch_size, settings.mix_old)
         self._sampled = -1  # the step of the last regular sample
         self._good: dict[str, Any] | None = None  # the state at the last regular evaluation
         self._step_s = math.inf  # what the last step took
@@ -191,72 +166,35 @@ class Training:
             loss=value,
             learning_rate=rate,
             gradient_norm=norm,
-            tokens_per_s=self._tokens_a_step / seconds,
+            tokens_per_s=self.gradients.tokens_a_step / seconds,
             elapsed_s=self.elapsed_s,
         )
 
     def _abandonable_backward(self) -> Tensor:
-        """Do what `_backward` does; if that takes long and a stop comes, undo it and raise Stopping."""
+        """Add the gradients of the step; if that takes long and a stop comes, undo it and raise Stopping."""
         if self._step_s < SLOW_S or (self.group.size > 1 and not self.group.is_leader):
-            return self._backward()
+            return self.gradients.add(self.step)
         random, on_device = torch.get_rng_state(), device_random(self.device)
-        carried = copied(self._bptt.state()) if self._bptt else None
+        carried = copied(self.gradients.bptt.state()) if self.gradients.bptt else None
         try:
             with self.commands.abandonable():
-                return self._backward()
+                return self.gradients.add(self.step)
         except Stopping:
             self.group.abandon_step(self.device)
             self.model.zero_grad(set_to_none=True)
             torch.set_rng_state(random)
             set_device_random(self.device, on_device)
-            if self._bptt:
-                self._bptt.load_state(carried, self.model.device)
+            if self.gradients.bptt:
+                self.gradients.bptt.load_state(carried, self.model.device)
             raise
-
-    def _backward(self) -> Tensor:
-        """Add the gradients of this process's share of the step's batch; return its loss, a scalar."""
-        batch = self._windows.batch(self.step)
-        learned = int((batch[1] != IGNORED).sum()) * self.group.share(self.settings.batch_size)
-        inputs, targets = (placed(part, self.device) for part in self.group.rows(batch))
-        loss = self._loss(inputs, targets, learned)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    def _loss(self, inputs: Tensor, targets: Tensor, learned: float) -> Tensor:
-        """Return the mean loss, a scalar, of `inputs` and `targets` (B, T).
-
-        Of conversations and documents it is the sum over `learned`, this process's share of the targets that are
-        counted: a process may have more of them than another.
-        """
-        with self.precision():
-            if self._bptt:
-                logits = self._bptt.logits(self.model, inputs, self.step)
-            else:
-                logits = self.compiling.forward(self.model)(inputs)
-            goals, logits = targets.reshape(-1), logits.float().flatten(0, 1)
-            if self.teacher is not None:
-                counted = goals != IGNORED
-                goals, logits = self._probabilities(self.teacher, inputs)[counted], logits[counted]
-        if self.corpus.replies is None and self.settings.windows not in BY_DOCUMENT:
-            return F.cross_entropy(logits, goals)
-        return F.cross_entropy(logits, goals, reduction="sum") / max(learned, 1)
-
-    @torch.no_grad()
-    def _probabilities(self, teacher: LanguageModel, inputs: Tensor) -> Tensor:
-        """Return what `teacher` expects after each of `inputs` (B, T), as (B T, V).
-
-        Learned by cross entropy, which differs from the KL divergence only by what no weight changes.
-        """
-        probabilities: Tensor = teacher(inputs).float().flatten(0, 1).softmax(-1)
-        return probabilities
 
     def _try_compiling(self) -> Iterator[TrainingEvent]:
         """If the next step would be the first compiled one, try whether it works; nothing else changes by that."""
-        if self._bptt or not self.compiling.is_due:
+        if self.gradients.bptt or not self.compiling.is_due:
             return
         watch = self._stopwatch()
         with self.commands.abandonable():
-            note = self.compiling.try_out(self.model, self._backward)
+            note = self.compiling.try_out(self.model, lambda: self.gradients.add(self.step))
         self.elapsed_s += watch.seconds()
         if note:
             yield Note(self.step, note)
@@ -364,7 +302,7 @@ class Training:
         """Return everything that the course of the training depends on from here on."""
         return {
             **self.evaluations.state(),
-            **weights_state(self.model, self.optimizers, self._bptt, self.device),
+            **weights_state(self.model, self.optimizers, self.gradients.bptt, self.device),
             "adapter": self.adapter.state_dict() if self.adapter else None,
             "step": self.step,
             "sampled": self._sampled,
@@ -380,7 +318,7 @@ class Training:
         self.step = place["step"]
         self.evaluations.load_state(place)
         self._sampled = place.get("sampled", self.step)
-        load_weights_state(place, self.model, self.optimizers, self._bptt)
+        load_weights_state(place, self.model, self.optimizers, self.gradients.bptt)
         if self.adapter:
             self.adapter.load_state_dict(place["adapter"], place.get("base"))
         load_random_state(place, self.device, self.settings.seed, self.step)

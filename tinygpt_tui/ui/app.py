@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
     from tinygpt_tui.workers.client import Engine
 
+LEARN_HELP = "Lessons: twenty short ones, in the app; from a lesson back to the app"
+PALETTE_HELP = "Find an action, a setting, a model, a run or a text by any word"
+PICTURE_HELP = "Save a picture of the curve or map in focus, or of the screen"
 PALETTE_HINT = "any word: export, attention, temp 1.2, use tales, words of a text…"
 GOODBYE_S = 2.0  # for the engine to end by itself
 AT_ONCE_S = 0.3  # for the engine to end by itself when the terminal is gone
@@ -96,27 +99,9 @@ class TinyGPTApp(App[None]):
             bind_over(tab.keys, f"tab('{name}')", tab.title, f"app.{name}", f"Go to the {tab.title} tab")
             for name, tab in TABS.items()
         ),
-        bind_over(
-            "alt+l",
-            "learn",
-            "Learn",
-            "app.learn",
-            "Lessons: twenty short ones, in the app; from a lesson back to the app",
-        ),
-        bind_over(
-            "ctrl+p",
-            "command_palette",
-            "Find",
-            "app.palette",
-            "Find an action, a setting, a model, a run or a text by any word",
-        ),
-        bind_hidden(
-            "alt+e",
-            "save_picture",
-            "Export",
-            "app.picture",
-            "Save a picture of the curve or map in focus, or of the screen",
-        ),
+        bind_over("alt+l", "learn", "Learn", "app.learn", LEARN_HELP),
+        bind_over("ctrl+p", "command_palette", "Find", "app.palette", PALETTE_HELP),
+        bind_hidden("alt+e", "save_picture", "Export", "app.picture", PICTURE_HELP),
         bind_hidden("ctrl+n", "night", "Night/day", "app.night", "Change between dark and light"),
         bind_over("ctrl+q", "quit", "Quit", "app.quit", "Quit; runs continue without the app"),
     ]
@@ -179,12 +164,12 @@ class TinyGPTApp(App[None]):
 
     def _use_own_keys(self) -> list[UsageError]:
         """Give bindings the keys of the settings file; return what is wrong with it."""
-        problems: list[UsageError] = []
-        if typed := self.preferences.settings.own_keys():
-            from tinygpt_tui.ui.shell.keymap import own_keys
+        if not (typed := self.preferences.settings.own_keys()):
+            return []
+        from tinygpt_tui.ui.shell.keymap import own_keys
 
-            keymap, problems = own_keys(typed)
-            self.set_keymap(keymap)
+        keymap, problems = own_keys(typed)
+        self.set_keymap(keymap)
         return problems
 
     def _finish_start(self) -> None:

@@ -71,6 +71,8 @@ def calibrating(model: Path, text: CorpusText | None = None) -> Generator[float,
     forward = _forward(raw, model)
     deciding, judging, words = _texts(model, raw, text)
     fit = yield from part(fitting(forward, deciding), 0, 1 / 2)
+    if not fit.tokens:
+        raise UsageError("nothing in this text is learned: no reply is in it", "name a text with --corpus")
     before, after = yield from part(measuring(forward, judging, (1.0, fit.logit_scale)), 1 / 2)
     loss = None
     if text is None:

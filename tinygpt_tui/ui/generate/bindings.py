@@ -1,10 +1,16 @@
-"""The keys of the Generate tab."""
+"""The keys of the Generate tab, and when each does something."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from textual.binding import BindingType
 
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden, bind_over
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.generate.model_chooser import ModelChooser
+    from tinygpt_tui.ui.generate.text_pane import TextPane
 
 BINDINGS: list[BindingType] = [
     # Of the panes together: pace, temperature, and what has no place in the line of keys.
@@ -112,3 +118,28 @@ BINDINGS: list[BindingType] = [
         "Time machine: play the steps of this model's run, from noise to text",
     ),
 ]
+
+
+def is_possible(action: str, pane: TextPane, chooser: ModelChooser) -> bool:
+    """Whether an action of the Generate tab does something now."""
+    has_text, busy = bool(pane.output.text), pane.writing.busy
+    match action:
+        case "stop":
+            return busy
+        case "go_on":
+            return (has_text and not busy) or (pane.is_new and pane.welcome.last is not None)
+        case "again":
+            return pane.can_retry
+        case "microscope":
+            return has_text or pane.is_new
+        case "clear" | "copy" | "save" | "facts" | "surprise":
+            return has_text
+        case "edit_turn":
+            return pane.turns.can_edit and not busy
+        case "train_on":
+            return chooser.can_train
+        case "senses":
+            return chooser.in_use is not None and chooser.in_use.has_senses
+        case "branches":
+            return bool(pane.editor.session.branches)
+    return True

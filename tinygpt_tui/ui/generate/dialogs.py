@@ -9,10 +9,13 @@ from textual.app import App
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import CopySaved, GenerationEnded
+from tinygpt_tui.events.requests import SaveCopy
 from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.tokenizers.dialogues import readable
+from tinygpt_tui.ui.generate.model_chooser import ModelChooser
 from tinygpt_tui.ui.generate.text_pane import TextPane
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
@@ -48,6 +51,17 @@ async def reopen(screen: TabScreen, pane: TextPane, id: str, place: tuple[int, i
         screen.show_error(error)
     else:
         pane.open_session(opened._replace(place=place))
+
+
+async def save_copy(screen: TabScreen, chooser: ModelChooser, request: SaveCopy) -> None:
+    """Have the engine save the adapted copy as a model; say its name."""
+    async for batch in screen.workbench.engine.start(request):
+        for event in batch:
+            if isinstance(event, CopySaved):
+                chooser.refresh_models()
+                screen.notify(f"saved as {event.name}; its card can rename it", markup=False)
+            elif isinstance(event, GenerationEnded) and event.reason == "failed":
+                screen.show_error(TinyGPTError(event.message, event.hint))
 
 
 def show_senses(app: App[object], pane: TextPane, card: ModelCard) -> None:

@@ -212,7 +212,6 @@ class InspectableOutput(Vertical):
             self.index.forget_draws()
             if self.is_mounted:
                 self.look_on()
-                self._show_title()
 
     # Questions and answers
 
@@ -287,8 +286,7 @@ class InspectableOutput(Vertical):
             event.stop()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
-        self.set_class(self._docked, "-docked")
+        self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall").set_class(self._docked, "-docked")
 
     def action_fork(self) -> None:
         self.microscope.fork()
@@ -299,18 +297,14 @@ class InspectableOutput(Vertical):
     def action_jump(self, direction: int) -> None:
         cursor = self.output.cursor
         place = None if cursor is None else self.index.next_surprising(cursor, direction)
-        if place is None:
-            self.app.bell()
-        else:
-            self.output.walk(place)
+        self.app.bell() if place is None else self.output.walk(place)
 
     def action_why(self) -> None:
         """Show what made the character under the cursor likely, or stop that."""
         if self.why.is_on:
             self._stop_asking_why()
         else:
-            self.add_class("-why")
-            self.why.switch_on()
+            self.add_class("-why").why.switch_on()
             self.look_on()
         self.call_after_refresh(self.output.keep_in_sight)
 
@@ -321,10 +315,7 @@ class InspectableOutput(Vertical):
 
     def action_leave(self) -> None:
         """Stop explaining why; then close the microscope."""
-        if self.why.is_on:
-            self.action_why()
-        else:
-            self.close()
+        self.action_why() if self.why.is_on else self.close()
 
     @on(OutputText.Walked)
     def _walked(self) -> None:

@@ -136,5 +136,5 @@ class Writer:
                 self._pane.notify(f"{branch.model} wrote this text: choose it first", severity="warning", markup=False)
                 return False
             settings = msgspec.structs.replace(branch.sampling, seed=branch.seed, max_new_tokens=branch.tokens)
-        self._pane.write(request, model, settings, at_once=self._look_next)
+        self._pane.writer.write(request, model, settings, at_once=self._look_next)
         return True

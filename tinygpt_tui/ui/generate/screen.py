@@ -15,7 +15,7 @@ from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import CopySaved, EngineFailed, EngineReady, GenerationEnded
+from tinygpt_tui.events.generation import EngineFailed, EngineReady
 from tinygpt_tui.events.requests import SaveCopy
 from tinygpt_tui.settings.sampling import from_lines, to_lines
 from tinygpt_tui.tokenizers.dialogues import readable
@@ -95,8 +95,7 @@ class GenerateScreen(TabScreen):
 
     def on_unmount(self) -> None:
         """Save what is not on disk yet."""
-        error = self.pane.editor.close()
-        if error is not None:
+        if (error := self.pane.editor.close()) is not None:
             log_unexpected(error)
             self.workbench.unsaved = error
 
@@ -119,28 +118,7 @@ class GenerateScreen(TabScreen):
             return True
         if action == "panes":
             return self.panes.check_action(str(parameters[0]), parameters[1:])
-        pane, chooser = self.pane, self.chooser
-        has_text, busy = bool(pane.output.text), pane.writing.busy
-        match action:
-            case "stop":
-                return busy
-            case "go_on":
-                return (has_text and not busy) or (pane.is_new and pane.welcome.last is not None)
-            case "again":
-                return pane.can_retry
-            case "microscope":
-                return has_text or pane.is_new
-            case "clear" | "copy" | "save" | "facts" | "surprise":
-                return has_text
-            case "edit_turn":
-                return pane.turns.can_edit and not busy
-            case "train_on":
-                return chooser.can_train
-            case "senses":
-                return chooser.in_use is not None and chooser.in_use.has_senses
-            case "branches":
-                return bool(pane.editor.session.branches)
-        return True
+        return bindings.is_possible(action, self.pane, self.chooser)
 
     def palette_commands(self) -> Iterator[PaletteCommand]:
         """Yield the commands that have no key, or have one only in the list of models or in the microscope."""
@@ -199,19 +177,12 @@ class GenerateScreen(TabScreen):
         self._save_own_sampling()
         self._writer.write(request)
 
+    def _save_copy(self, request: SaveCopy) -> None:
+        self.run_worker(dialogs.save_copy(self, self.chooser, request), exit_on_error=False)
+
     def action_edit_turn(self) -> None:
         """Say a turn of the conversation otherwise: a new branch begins there."""
         self.pane.turns.edit()
-
-    @work(exit_on_error=False)
-    async def _save_copy(self, request: SaveCopy) -> None:
-        async for batch in self.workbench.engine.start(request):
-            for event in batch:
-                if isinstance(event, CopySaved):
-                    self.chooser.refresh_models()
-                    self.notify(f"saved as {event.name}; its card can rename it", markup=False)
-                elif isinstance(event, GenerationEnded) and event.reason == "failed":
-                    self.show_error(TinyGPTError(event.message, event.hint))
 
     def action_stop(self) -> None:
         """Stop at the next token; the text stays."""
@@ -219,8 +190,7 @@ class GenerateScreen(TabScreen):
 
     def interrupt(self) -> bool:
         """Stop if text may still come."""
-        busy = self.pane.writing.busy
-        if busy:
+        if busy := self.pane.writing.busy:
             self.pane.stop()
         return busy
 
@@ -277,8 +247,7 @@ class GenerateScreen(TabScreen):
 
     def action_train_on(self) -> None:
         """Start a run from the model in use."""
-        card = self.chooser.focused_card
-        if card is not None:
+        if (card := self.chooser.focused_card) is not None:
             self.post_message(self.TrainOn(card))
 
     # The text
@@ -308,8 +277,7 @@ class GenerateScreen(TabScreen):
 
     @on(InspectableOutput.AttentionWanted)
     def _attention_wanted(self, message: InspectableOutput.AttentionWanted) -> None:
-        model = self.chooser.in_use
-        if model is not None:
+        if (model := self.chooser.in_use) is not None:
             place = TextPlace(model.card.path, model.untrained, self.pane.output.text, message.offset)
             self.post_message(self.Inspect(place))
 

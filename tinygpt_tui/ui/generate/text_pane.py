@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -15,8 +14,6 @@ from textual.message import Message
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of, known_tokenizer
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, SamplingChanged, Token
-from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -26,13 +23,12 @@ from tinygpt_tui.ui.generate.chat_turns import ChatTurns
 from tinygpt_tui.ui.generate.facts import TextFacts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
-from tinygpt_tui.ui.generate.notices import StartNotices
 from tinygpt_tui.ui.generate.output_border import OutputBorder
 from tinygpt_tui.ui.generate.questions import Questions
-from tinygpt_tui.ui.generate.requests import Request
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.status_line import StatusLine
+from tinygpt_tui.ui.generate.text_writer import TextWriter
 from tinygpt_tui.ui.generate.welcome import Welcome, opening_for
 from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.output_text import OutputText
@@ -92,7 +88,7 @@ class TextPane(Vertical):
         self._engine = engine
         self._border = OutputBorder(self.editor, self.output, self.welcome, self.status)
         self._state: tuple[bool, ...] = ()
-        self._notices = StartNotices(self)
+        self.writer = TextWriter(self, engine, self._border)
         self._hint = ""
         self.add_class("-welcome")  # before the first layout, so that the first picture is right at once
 
@@ -194,37 +190,7 @@ class TextPane(Vertical):
     def _typed(self) -> None:
         self.update_welcome()
 
-    # Requests
-
-    def write(self, request: Request, model: ModelInUse, settings: SamplingSettings, *, at_once: bool = False) -> None:
-        """Generate: add the branch, show its beginning, send the request; `at_once`: at full speed."""
-        asked = request.asked
-        named = msgspec.structs.replace(model.card, name=model.name)
-        request.add_branch(named, settings, untrained=model.untrained)
-        self.writing.stop()
-        self.writing = GenerationView(asked, "reading" if self._engine.is_ready else "starting")
-        if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
-            self.glass.reset(asked.text, asked.prompt_end)
-        self.output.action_follow()
-        self.update_status()
-        if request.fork_at is not None:
-            self.output.mark_fork(request.fork_at)
-        candidates = 0 if self.glass.colours else None
-        allowed = self.pacer.first_permits(at_once)
-        self._border.repeats = request.repeats is not None
-        changes = request.repeats.changes if request.repeats is not None else ()
-        wanted = Generate(model.card.path, asked.text, settings, candidates, model.untrained)
-        job = self._engine.start(msgspec.structs.replace(wanted, allowed=allowed, changes=changes))
-        self.writing.job = job
-        self.pacer.follow(job)
-        self._follow(self.writing, job)
-
-    @work(exit_on_error=False)
-    async def _follow(self, writing: GenerationView, job: Job) -> None:
-        async for events in job:
-            if writing is not self.writing:
-                return
-            self._apply(events)
+    # Writing
 
     def stop(self) -> None:
         """End at the next token; the text stays."""
@@ -232,45 +198,12 @@ class TextPane(Vertical):
         self.pacer.end()
         self.update_status()
 
-    # Events
-
     def show_engine_ready(self) -> None:
         """Show that the engine process is ready."""
         self.writing.engine_is_ready()
         self.update_status()
 
-    def _apply(self, events: list[GenerationEvent]) -> None:
-        text, tokens, at = "", [], len(self.output.text)
-        ended: GenerationEnded | None = None
-        for event in events:
-            text += self.writing.apply_event(event, at + len(text))
-            if isinstance(event, Token):
-                tokens.append(event)
-            elif isinstance(event, GenerationStarted):
-                self._started(event)
-            elif isinstance(event, SamplingChanged):
-                self.editor.settings_changed(event.change)
-                self._border.show_text()
-            elif isinstance(event, GenerationEnded):
-                ended = event
-        self.editor.append(text, len(tokens))
-        self.glass.append(text, tokens)
-        self.output.set_window(self.writing.window.start)
-        self.pacer.shown(self.writing.tokens)
-        if ended is not None:
-            self.pacer.end()
-            self.editor.ended(ended.reason)
-            self._border.show_text()
-            if self.writing.failed and self._engine.is_ready:
-                self.post_message(self.Failed(TinyGPTError(ended.message, ended.hint)))
-        self.update_status()
-
-    def _started(self, event: GenerationStarted) -> None:
-        self.editor.started(event)
-        self._border.show_text()
-        self.output.set_unknown(event.unknown)
-        architecture = "" if self.model is None else self.model.card.architecture
-        self._notices.report(event, architecture, unknown=not self.prompt.border_subtitle)  # which names them already
+    # Explanations
 
     @on(InspectableOutput.Ask)
     def _asked_why(self, message: InspectableOutput.Ask) -> None:

@@ -22,6 +22,7 @@ from tinygpt_tui.packages import TRAINING, missing
 from tinygpt_tui.planning.machine import read_machine
 from tinygpt_tui.planning.tokens import suggestion
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
+from tinygpt_tui.settings.fields import SettingField
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
@@ -213,9 +214,8 @@ class TrainForm(Vertical):
     def action_doctor(self) -> None:
         if self.settings is None or self.state.facts is None:
             return
-        case = Case(
-            corpus=self.state.facts.reference, training=self.settings, start=self.state.start, own=self.corpus.is_own
-        )
+        facts, own = self.state.facts, self.corpus.is_own
+        case = Case(corpus=facts.reference, training=self.settings, start=self.state.start, own=own)
 
         def apply(finding: Finding | None) -> None:
             if finding is not None and finding.remedy:
@@ -225,9 +225,7 @@ class TrainForm(Vertical):
                 self.corpus.leave_out(kind)
                 self.notify(f"{kind} are left out: the text is read again")
 
-        self.app.push_screen(
-            DraftDoctorScreen(case, self.state.draft.advice(self.state.facts, self.state.machine)), apply
-        )
+        self.app.push_screen(DraftDoctorScreen(case, self.state.draft.advice(facts, self.state.machine)), apply)
 
     def action_tokenizers(self) -> None:
         """Show the tokenizers of the text, once it is read; one that is chosen there goes into the form."""
@@ -361,14 +359,7 @@ class TrainForm(Vertical):
         self._last_focus = event.widget
         row = event.widget.parent
         if isinstance(row, SettingRow):
-            setting = row.setting
-            hint = f"{setting.title}: {setting.description} ({limits_of(setting)})"
-            if setting.name == "tokenizer" and self.state.facts is not None:
-                expected = self.state.draft.expected(self.state.facts, self.state.machine)
-                facts, budget = self.state.facts, expected.tokens if expected else math.inf
-                sizes = suggestion(facts.text_bytes, budget, facts.vocab_size)
-                hint = f"tokenizer: characters, characters:N, bytes, bpe:SIZE or a file (^k shows them); {sizes}"
-            self.query_one(FormFoot).show_hint(hint)
+            self.query_one(FormFoot).show_hint(_hint(row.setting, self.state))
         elif event.widget.id in HINTS:
             self.query_one(FormFoot).show_hint(HINTS[event.widget.id])
 
@@ -376,3 +367,12 @@ class TrainForm(Vertical):
         """Keep the keys working when the user clicks where nothing can have the focus."""
         if self.screen.focused is None and self._last_focus is not None and self._last_focus.is_attached:
             self._last_focus.focus(scroll_visible=False)
+
+
+def _hint(setting: SettingField, state: FormState) -> str:
+    """Return what a setting is and permits; for the tokenizer, the sizes that suit the text."""
+    if setting.name != "tokenizer" or state.facts is None:
+        return f"{setting.title}: {setting.description} ({limits_of(setting)})"
+    expected = state.draft.expected(state.facts, state.machine)
+    sizes = suggestion(state.facts.text_bytes, expected.tokens if expected else math.inf, state.facts.vocab_size)
+    return f"tokenizer: characters, characters:N, bytes, bpe:SIZE or a file (^k shows them); {sizes}"
