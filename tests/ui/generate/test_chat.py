@@ -7,13 +7,16 @@ import json
 import pytest
 from fakes import make_model
 from generate_bench import Bench, opened
+from textual.app import App, ComposeResult
 
 from tinygpt_tui.sessions.document import words_of
 from tinygpt_tui.sessions.export import as_text
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, Turn
+from tinygpt_tui.ui.generate.chat_turns import signs_of
 from tinygpt_tui.ui.shared.branch_words import preview_text
+from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.wrapped_text import WrappedText
 from tinygpt_tui.ui.shared.wrapping import Line, shown, shown_index, source_index
@@ -70,6 +73,10 @@ async def test_it_answers_in_turns_and_each_can_be_said_otherwise() -> None:
         assert turns(bench) == [("user", "ab"), ("assistant", "xy"), ("user", "bc"), ("assistant", "zz")]
         rows = [pane.output.render_line(row).text.rstrip() for row in range(4)]
         assert [row[2:] for row in rows] == ["❯ ab", "◆ xy", "❯ bc", "◆ zz"]
+        drawn = [[*pane.output.render_line(row)][2:] for row in range(4)]  # behind the gutter
+        grounds = [{one.style.bgcolor for one in row if one.style} for row in drawn]
+        assert [len(ground) for ground in grounds] == [1, 1, 1, 1]  # to the edge of the screen
+        assert grounds[0] == grounds[2] != grounds[1] == grounds[3]
         first = pane.editor.session.current
         for words in ("bc", "ab"):
             await bench.press("ctrl+e")
@@ -87,6 +94,37 @@ async def test_it_answers_in_turns_and_each_can_be_said_otherwise() -> None:
         assert as_text(session, first).decode() == "ab\nxy\nbc\nzz"
         assert preview_text(session, session.branches[first], 99).plain.split("\n")[0] == "◆ ab"
         assert words_of(session.branches[min(session.branches)]) == "ab xy"
+
+
+class Pane(App[None]):
+    """An output alone."""
+
+    def compose(self) -> ComposeResult:
+        yield OutputText()
+
+
+async def test_more_than_two_roles_have_their_names() -> None:
+    play = DialogueTokenizer(CharTokenizer("abcxyz "), ("HAMLET", "OPHELIA", "GHOST"), ("HAMLET", "OPHELIA"))
+    text = play.text_of([Turn("GHOST", "ab"), Turn("HAMLET", "x " * 60), Turn("OPHELIA", "cab")])
+    app = Pane()
+    async with app.run_test(size=(80, 24)) as pilot:
+        output = app.query_one(OutputText)
+        await pilot.pause()
+        output.reset(text)
+        output.set_roles(*signs_of(play))
+        shown = [output.render_line(row).text[2:].rstrip() for row in range(len(output.lines) - 1)]
+        assert [shown[0], shown[1][:12], shown[-1]] == ["❯ GHOST: ab", "◆ HAMLET: x ", "◆ OPHELIA: cab"]
+        assert len(shown) == 4  # the second turn has two lines
+        assert max(map(len, shown)) <= output.wrapped.width
+        columns = [output.wrapped.column_of(len(text) - at) for at in (4, 2)]
+        assert columns == [len("◆ OPHELIA: "), len("◆ OPHELIA: ca")]
+
+
+def test_two_sides_need_no_names() -> None:
+    dialogue = DialogueTokenizer(CharTokenizer("ab"), ("system", "user", "assistant"), ("assistant",))
+    signs, persons = signs_of(dialogue)
+    assert [*signs.values()] == ["❯ system: ", "❯ ", "◆ "]
+    assert persons == "".join([*signs][:2])
 
 
 def test_turns_are_lines_and_offsets_stay() -> None:

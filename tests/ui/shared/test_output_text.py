@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -418,9 +419,9 @@ async def test_only_the_last_line_of_a_long_text_is_wrapped_again(monkeypatch: p
         pane.append("some words of a text without any newline " * 2500)
         starts: list[int] = []
 
-        def watched(text: str, start: int, width: int) -> list[Line]:
+        def watched(text: str, start: int, *others: Any) -> list[Line]:
             starts.append(start)
-            return wrap(text, start, width)
+            return wrap(text, start, *others)
 
         monkeypatch.setattr("tinygpt_tui.ui.shared.wrapped_text.wrap", watched)
         for _ in range(10):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, role_mark
+from tinygpt_tui.tokenizers.dialogues import SYSTEM, DialogueTokenizer, role_mark
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shared.wrapping import MODEL, PERSON
+from tinygpt_tui.words import printable, shortened
+
+SIDES = 2  # of a conversation: their signs tell them apart, more need their names
+LONGEST_NAME = 20  # cells
 
 
 class ChatTurns:
@@ -22,9 +27,7 @@ class ChatTurns:
         if dialogue is None:
             self._output.set_roles()
             return
-        marks = {role: role_mark(number) for number, role in enumerate(dialogue.roles)}
-        persons = "".join(mark for role, mark in marks.items() if role not in dialogue.replies)
-        self._output.set_roles("".join(marks.values()), persons)
+        self._output.set_roles(*signs_of(dialogue))
 
     @property
     def can_edit(self) -> bool:
@@ -55,3 +58,14 @@ class ChatTurns:
             return []
         mark = role_mark(self.dialogue.roles.index(self.dialogue.asker))
         return [at for at, character in enumerate(self._output.text) if character == mark]
+
+
+def signs_of(dialogue: DialogueTokenizer) -> tuple[dict[str, str], str]:
+    """Return what is shown for the mark of each role, and the marks of those that are no reply."""
+    signs, persons, several = dict[str, str](), "", len({*dialogue.roles} - {SYSTEM}) > SIDES
+    for number, role in enumerate(dialogue.roles):
+        reply = role in dialogue.replies
+        name = f"{shortened(printable(role, lines=False), LONGEST_NAME)}: " if several or role == SYSTEM else ""
+        signs[role_mark(number)] = (MODEL if reply else PERSON) + name
+        persons += "" if reply else role_mark(number)
+    return signs, persons

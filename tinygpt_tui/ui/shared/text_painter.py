@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from tinygpt_tui.ui.shared.contrast import ink_on
 from tinygpt_tui.ui.shared.wrapped_text import WrappedText
-from tinygpt_tui.ui.shared.wrapping import BREAKS, PERSONS_MARK, Line, shown, shown_index, source_index
+from tinygpt_tui.ui.shared.wrapping import BREAKS, Line, shown, shown_index, source_index
 
 GUTTER = 2  # cells: the mark of the window and a space
 LEVELS = 6  # of each kind of colours
@@ -56,8 +56,9 @@ class TextPainter:
     def strip(self, row: int, selected: tuple[int, int] | None, width: int, base: Style) -> Strip:
         """Draw a row in `width` cells on the style `base`; `selected` is a part of it, an end of -1 its end."""
         marks, line = self._marks, self._text.lines[row]
+        is_of_person = bool(marks.persons) and self._is_of_person(line.start)
         key = (
-            marks.persons and self._is_of_person(line.end),
+            is_of_person,
             row,
             line,
             tuple(
@@ -77,7 +78,8 @@ class TextPainter:
         )
         strip = self._strips.get(key)
         if strip is None:
-            strip = self._strips[key] = self._draw(row, line, selected, width, base)
+            ground = base + self._component("person", partial=True) if is_of_person else base
+            strip = self._strips[key] = self._draw(row, line, selected, width, ground)
         return strip
 
     def level_style(self, kind: str, level: int) -> Style:
@@ -95,25 +97,31 @@ class TextPainter:
         return self._widget.get_component_rich_style(f"output--{name}", partial=partial)
 
     def _draw(self, row: int, line: Line, span: tuple[int, int] | None, width: int, base: Style) -> Strip:
-        source = self._text.source(line)
-        if self._marks.persons:
-            source = source.translate(dict.fromkeys(map(ord, self._marks.persons), PERSONS_MARK))
-        text = shown(source)
+        source, pictures = self._text.source(line), self._text.pictures
+        text = shown(source, pictures)
         levels = self._marks.levels[line.start : line.end + 1].ljust(len(source) + 1, b"\0")
         copied = self._marks.copied[line.start : line.end].ljust(len(source), b"\0")
         unknown, cursor = self._unknown_in(line), self._cursor_in(line, source)
         selected = range(0) if span is None else range(span[0], len(text) if span[1] < 0 else span[1])
         window = self._marks.window_start - line.start
         offsets = {self._marks.prompt_end - line.start, window, window + 1, *unknown, *(at + 1 for at in unknown)}
+        roles = [at for at, character in enumerate(source) if character in self._marks.roles]
+        offsets.update(at + place for at in roles for place in (0, 1))
         for marked in (levels, copied):
             offsets.update(at for at in range(1, len(source)) if marked[at] != marked[at - 1])
-        cuts = {0, len(text), *(shown_index(source, offset) for offset in offsets if 0 < offset < len(source))}
+        cuts = {
+            0,
+            len(text),
+            *(shown_index(source, offset, pictures) for offset in offsets if 0 < offset < len(source)),
+        }
         cuts.update(x for x in (selected.start, selected.stop) if 0 < x < len(text))
         cuts.update((cursor.start, cursor.stop) if cursor.stop <= len(text) else ())
         segments = []
         for begin, end in pairwise(sorted(cuts)):
-            at = source_index(source, begin)
+            at = source_index(source, begin, pictures)
             style = base + self._style_at(line.start + at, levels[at])
+            if at in roles:
+                style += self._component("role", partial=True)
             if at < len(source) and copied[at]:
                 style += self._component("copied", partial=True)
             if at in unknown:
@@ -143,15 +151,16 @@ class TextPainter:
 
     def _cursor_in(self, line: Line, source: str) -> range:
         """Return which characters of the shown line the cursor covers; a newline is one more than the line has."""
-        cursor, last = self._marks.cursor, self._text.last_of(line)
+        cursor, last, pictures = self._marks.cursor, self._text.last_of(line), self._text.pictures
         if cursor is None or not (line.start < max(self._marks.cursor_end, cursor + 1) and cursor <= last):
             return range(0)
         begin = max(cursor, line.start) - line.start
         end = min(max(self._marks.cursor_end - 1, cursor), last) - line.start
         # A combining mark has no cell of its own.
-        while begin and begin < len(source) and not cell_len(shown(source[begin])):
+        while begin and begin < len(source) and not cell_len(shown(source[begin], pictures)):
             begin -= 1
-        return range(shown_index(source, begin), shown_index(source, end + 1) + (end >= len(source)))
+        first, last = shown_index(source, begin, pictures), shown_index(source, end + 1, pictures)
+        return range(first, last + (end >= len(source)))
 
     def _style_at(self, offset: int, level: int) -> Style:
         is_prompt = offset < self._marks.prompt_end
@@ -168,6 +177,8 @@ class TextPainter:
             parts = [self._component(part) for part in kind.split()]
             if level and kind.endswith("edge"):  # in reverse a strong colour would look weak
                 parts[-1] = Style(underline=True)
+            if self._marks.persons and is_prompt:
+                parts.append(self._component("person", partial=True))
             style = self._styles[key] = Style.combine([*parts, self.level_style(self._marks.kind, level)])
         return style
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,7 +18,7 @@ from textual.strip import Strip
 from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.text_painter import GUTTER, TextMarks, TextPainter
 from tinygpt_tui.ui.shared.wrapped_text import WrappedText
-from tinygpt_tui.ui.shared.wrapping import Line, wrap
+from tinygpt_tui.ui.shared.wrapping import Line, with_roles, wrap
 
 NEAR = 0.05  # rows: this near to the end is at the end
 
@@ -30,6 +31,8 @@ class TextView(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "output--prompt",
         "output--written",
+        "output--person",
+        "output--role",
         "output--outside",
         "output--edge",
         "output--bar",
@@ -44,6 +47,7 @@ class TextView(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         & .output--prompt { text-style: bold; }
         & .output--edge { text-style: reverse; }
+        & .output--role { text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -92,10 +96,12 @@ class TextView(ScrollView, can_focus=True):
         self._wrap(text)
         self.refresh()
 
-    def set_roles(self, roles: str = "", persons: str = "") -> None:
-        """Draw turns: `roles` are the marks of all roles, `persons` those whose turns are no replies."""
-        if (self._text_marks.roles, self._text_marks.persons) != (roles, persons):
-            self._text_marks.roles, self._text_marks.persons = roles, persons
+    def set_roles(self, roles: Mapping[str, str] | None = None, persons: str = "") -> None:
+        """Draw turns: `roles` are marks and what is shown for each, `persons` the marks of turns that are no reply."""
+        marks, pictures = self._text_marks, with_roles(roles or {})
+        if (self.wrapped.pictures, marks.persons) != (pictures, persons):
+            self.wrapped.pictures, marks.roles, marks.persons = pictures, "".join(roles or ()), persons
+            self._wrap(self.text)
             self._painter.clear()
             self.refresh()
 

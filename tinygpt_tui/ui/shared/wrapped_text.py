@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from rich.cells import cell_len
 
-from tinygpt_tui.ui.shared.wrapping import BREAKS, Line, shown, source_index, wrap
+from tinygpt_tui.ui.shared.wrapping import BREAKS, Line, shown, source_index, with_roles, wrap
 
 
 class WrappedText:
@@ -16,18 +16,19 @@ class WrappedText:
     """
 
     def __init__(self, text: str = "", width: int = 1) -> None:
+        self.pictures = with_roles({})  # how characters are drawn; replace the text when they change
         self.replace(text, width)
 
     def replace(self, text: str, width: int) -> None:
         """Have another text, or another width."""
         self.text, self.width = text, width
-        self.lines = wrap(text, 0, width)
+        self.lines = wrap(text, 0, width, self.pictures)
 
     def append(self, text: str) -> int:
         """Add text at the end; return the first row that changed."""
         first = len(self.lines) - 1
         self.text += text
-        self.lines[first:] = wrap(self.text, self.lines[first].start, self.width)
+        self.lines[first:] = wrap(self.text, self.lines[first].start, self.width, self.pictures)
         return first
 
     def source(self, line: Line) -> str:
@@ -71,7 +72,7 @@ class WrappedText:
         if row >= len(self.lines):
             return len(self.text)
         line = self.lines[row]
-        return line.start + source_index(self.source(line), index)
+        return line.start + source_index(self.source(line), index, self.pictures)
 
     def _cells_before(self, line: Line, offset: int) -> int:
-        return cell_len(shown(self.text[line.start : offset]))
+        return cell_len(shown(self.text[line.start : offset], self.pictures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ TAB_STOPS = 4
 REPLACEMENT = 0xFFFD
 BREAKS = "\n" + END_OF_TURN  # each ends a line
 PERSON, MODEL = "❯ ", "◆ "  # before a turn of a conversation
-PERSONS_MARK = chr(FIRST_ROLE + MOST_ROLES)  # what is drawn as PERSON; the marks of roles are drawn as MODEL
-_EXPANDED = re.compile(f"[\t{chr(FIRST_ROLE)}-{PERSONS_MARK}]")  # what is drawn as several characters
+FIRST_MARK, LAST_MARK = chr(FIRST_ROLE), chr(FIRST_ROLE + MOST_ROLES - 1)  # of roles: drawn as MODEL unless given
+_EXPANDED = re.compile(f"[\t{FIRST_MARK}-{LAST_MARK}]")  # what is drawn as several characters
 
 
 class Line(NamedTuple):
@@ -25,7 +26,12 @@ class Line(NamedTuple):
     end: int
 
 
-def wrap(text: str, start: int, width: int) -> list[Line]:
+def with_roles(roles: Mapping[str, str]) -> Mapping[int, int | str]:
+    """Return the pictures of all characters, with those of the marks of `roles`."""
+    return _PICTURES | {ord(mark): picture for mark, picture in roles.items()} if roles else _PICTURES
+
+
+def wrap(text: str, start: int, width: int, pictures: Mapping[int, int | str] | None = None) -> list[Line]:
     """Return the screen lines of `text` from offset `start`, which begins one, at `width` cells.
 
     Breaks are after spaces and wide characters; a longer word is broken at the edge; spaces at a line's end hang
@@ -40,7 +46,7 @@ def wrap(text: str, start: int, width: int) -> list[Line]:
         if paragraph is not None and paragraph.isascii() and "\t" not in paragraph:
             lines.append(Line(start, end))
         else:
-            _wrap_paragraph(text, start, end, width, lines)
+            _wrap_paragraph(text, start, end, width, lines, pictures or _PICTURES)
         if newline < 0:
             return lines
         start = newline + 1
@@ -52,14 +58,14 @@ def next_break(text: str, start: int) -> int:
     return max(newline, turn) if newline < 0 or turn < 0 else min(newline, turn)
 
 
-def shown(text: str) -> str:
+def shown(text: str, pictures: Mapping[int, int | str] | None = None) -> str:
     """Return a screen line as it is drawn: tabs as spaces, marks of roles and control characters as their pictures.
 
     Every character but tabs and marks becomes one character, so that offsets stay what they are.
     """
     if text.isascii() and text.isprintable():
         return text
-    return expand_tabs(text.translate(_PICTURES))
+    return expand_tabs(text.translate(pictures or _PICTURES))
 
 
 def expand_tabs(text: str) -> str:
@@ -70,23 +76,30 @@ def expand_tabs(text: str) -> str:
     return first
 
 
-def shown_index(text: str, index: int) -> int:
+def shown_index(text: str, index: int, pictures: Mapping[int, int | str] | None = None) -> int:
     """Return where in `shown(text)` the character `text[index]` begins."""
-    return len(shown(text[:index])) if _EXPANDED.search(text) else index
+    return len(shown(text[:index], pictures)) if _EXPANDED.search(text) else index
 
 
-def source_index(text: str, index: int) -> int:
+def source_index(text: str, index: int, pictures: Mapping[int, int | str] | None = None) -> int:
     """Return which character of `text` is at `shown(text)[index]`."""
     if not _EXPANDED.search(text):
         return min(index, len(text))
-    return next((i for i in range(len(text)) if len(shown(text[: i + 1])) > index), len(text))
+    return next((i for i in range(len(text)) if len(shown(text[: i + 1], pictures)) > index), len(text))
 
 
-def _wrap_paragraph(text: str, start: int, end: int, width: int, lines: list[Line]) -> None:
+def _wrap_paragraph(
+    text: str, start: int, end: int, width: int, lines: list[Line], pictures: Mapping[int, int | str]
+) -> None:
     x, break_at, i = 0, start, start
     while i < end:
         character = text[i]
-        cells = TAB_STOPS - x % TAB_STOPS if character == "\t" else _cells(character)
+        if character == "\t":
+            cells = TAB_STOPS - x % TAB_STOPS
+        elif FIRST_MARK <= character <= LAST_MARK:
+            cells = min(width, cell_len(str(pictures[ord(character)])))
+        else:
+            cells = _cells(character)
         is_space = character in " \t"
         if x + cells > width and i > start and not is_space:
             cut = break_at if break_at > start else i
@@ -114,7 +127,6 @@ def _pictures() -> dict[int, int | str]:
     for first, last in ((0x80, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF)):
         pictures.update(dict.fromkeys(range(first, last + 1), REPLACEMENT))
     pictures.update(dict.fromkeys(range(FIRST_ROLE, FIRST_ROLE + MOST_ROLES), MODEL))
-    pictures[ord(PERSONS_MARK)] = PERSON
     return pictures
 
 
