@@ -13,7 +13,7 @@ from tinygpt_tui.cli.data import fetch
 from tinygpt_tui.cli.flags import text_argument
 from tinygpt_tui.cli.output import can_draw, notify
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, is_address, require_corpus
-from tinygpt_tui.corpora.conversations import listed, looks_like_a_play
+from tinygpt_tui.corpora.conversations import listed, looks_like_a_play, roles_in
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.encodings import AUTO, check_encoding
 from tinygpt_tui.corpora.formats import Choices
@@ -40,7 +40,6 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
 
     An address is downloaded once. Raises NotFoundError, CorpusError, DownloadError, StorageError, UsageError.
     """
-    replies = tuple(filter(None, (role.strip() for role in text_argument(arguments.replies).split(","))))
     for name in arguments.corpus:
         if is_address(name) and not find_corpus(name).here:
             fetch(name)
@@ -51,7 +50,7 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
         arguments.field,
         arguments.documents,
         arguments.turns,
-        replies,
+        roles_in(text_argument(arguments.replies)),
         leave_out=(*arguments.leave_out,),
     )
     choices = choices.or_else(entry.row.documents)

@@ -91,6 +91,15 @@ class Dialogues:
             )
 
 
+def roles_in(typed: str) -> tuple[str, ...]:
+    """Return the roles that a user types with commas between them.
+
+    >>> roles_in("user, assistant,")
+    ('user', 'assistant')
+    """
+    return tuple(filter(None, (role.strip() for role in typed.split(","))))
+
+
 def conversation_in(record: Any, field: str = "") -> list[Turn] | None:
     """Return the turns of a record, of that `field` if it is given; None if it is no conversation."""
     if isinstance(record, list):

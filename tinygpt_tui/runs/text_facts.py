@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinygpt_tui.corpora.corpus import Roles
 from tinygpt_tui.corpora.formats import AS_IT_IS, Choices
 from tinygpt_tui.corpora.gathering import gathering, is_gathered
 from tinygpt_tui.corpora.read import reading
@@ -26,6 +27,7 @@ class CorpusFacts:
     text_bytes: int = 0  # in UTF-8
     field: str = ""  # of its records that is the text; empty: they have none
     fields: tuple[str, ...] = ()  # all that could be
+    roles: Roles | None = None  # of the turns, if it is conversations
 
 
 def reading_facts(
@@ -52,4 +54,6 @@ def reading_facts(
     notes = (*understood, *found.notes)
     size, guessed = len(found.counts), found.guessed
     counts = tuple(found.counts[character] for character in found.alphabet)
-    return CorpusFacts(reference, size, notes, rare, found.alphabet, counts, guessed, text_bytes, field, fields)
+    return CorpusFacts(
+        reference, size, notes, rare, found.alphabet, counts, guessed, text_bytes, field, fields, found.roles
+    )

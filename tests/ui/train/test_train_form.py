@@ -169,6 +169,31 @@ async def test_conversations_are_turns_or_plain_text(tmp_path: Path) -> None:
         await bench.until(lambda: "30 records of `talk.jsonl`, field `messages`" in bench.text(".-facts"))
 
 
+async def test_replies_are_chosen_where_there_are_turns(tmp_path: Path) -> None:
+    """Also where no turn is of the usual role, and a reading failed for that."""
+    turns = '[{"role": "buyer", "content": "the cat"}, {"role": "seller", "content": "sat"}]'
+    (tmp_path / "shop.jsonl").write_text(f'{{"messages": {turns}}}\n' * 30)
+    async with train_tab() as bench:
+        await bench.read()
+        box = bench.screen.query_one("#corpus-replies", Input)
+        assert not box.region  # Tales is no conversation
+        await bench.choose(tmp_path / "shop.jsonl")
+        await bench.until(lambda: "--replies seller" in bench.text(".-facts"))
+        await bench.until(lambda: box.region)
+        box.focus()
+        box.value = "seller"
+        await bench.press("enter")
+        await bench.until(lambda: "the replies of seller are learned: 30 of 60 turns" in bench.text(".-facts"))
+        assert box.has_focus
+        box.value = "seller, buyer"
+        await bench.press("tab")
+        await bench.until(lambda: "the replies of seller and buyer are learned: 60" in bench.text(".-facts"))
+        facts = bench.form.state.facts
+        assert facts is not None
+        assert facts.roles is not None
+        assert facts.roles.replies == ("seller", "buyer")
+
+
 async def test_another_encoding_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "old.txt"
     path.write_bytes(("Über den Wäldern läuft ein schöner Fluß, größer als alle Bäche. " * 40).encode("cp1252"))

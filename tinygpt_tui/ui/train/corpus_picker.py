@@ -8,9 +8,11 @@ from typing import Any, get_args
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Button, Checkbox, ProgressBar, Select, Static
+from textual.widgets import Button, Checkbox, Input, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
+from tinygpt_tui.corpora.conversations import listed, roles_in
+from tinygpt_tui.corpora.corpus import Roles
 from tinygpt_tui.corpora.encodings import AUTO, COMMON
 from tinygpt_tui.corpora.formats import Choices, LeftOut
 from tinygpt_tui.runs.text_facts import CorpusFacts
@@ -44,9 +46,10 @@ class TrainCorpusPicker(Vertical):
         & SignedCheckbox > .toggle--button { color: $foreground; }
         & Button { margin: 0 0 0 2; }
         & .-facts { height: auto; padding: 0 0 0 19; }
-        & .-encoding, & .-documents, & .-turns, & .-fields, & .-left-out { display: none; }
+        & .-encoding, & .-documents, & .-turns, & .-replies, & .-fields, & .-left-out { display: none; }
         &.-unsure .-encoding, &.-own .-documents, &.-own .-turns, &.-records .-fields { display: block; }
-        &.-own .-left-out { display: block; }
+        &.-own .-left-out, &.-own.-roles .-replies { display: block; }
+        & Input { width: 40; }
         & Checkbox { margin: 0 2 0 0; }
         & ProgressBar { width: 40; & > Bar { width: 1fr; } }
         & .-download { display: none; padding: 0 0 0 19; }
@@ -67,6 +70,7 @@ list offers the fields.
 *Documents* are the files and records, or the lines: the model learns where each ends. *Leave out* removes e-mail
 addresses, secret keys, or documents that were there already; ctrl+y counts them first.
 *Turns* of conversations (.jsonl, .json) have a token for each role, and the model learns the replies; so can a play's.
+*Replies* are the roles whose turns are learned, with commas between them: `assistant`, of a play all.
 
 UTF-8 is best; other encodings are recognised and converted. If the encoding had to be guessed, a line of the text shows
 the result, and a list below offers others.
@@ -99,6 +103,7 @@ the result, and a list below offers others.
         super().__init__()
         self._entries: dict[str, CorpusEntry] = {}
         self._field = ""  # the requested one; empty: the most likely
+        self._replies = ""  # the requested ones, as typed
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="-line"):
@@ -121,6 +126,9 @@ the result, and a list below offers others.
             yield Static("turns", classes="-title")
             turns = [(words, kind) for kind, words in TURNS.items()]
             yield Select(turns, value="auto", allow_blank=False, compact=True, id="corpus-turns")
+        with Horizontal(classes="-line -replies"):
+            yield Static("replies", classes="-title")
+            yield Input(placeholder="roles whose turns are learned", compact=True, id="corpus-replies")
         with Horizontal(classes="-line -left-out"):
             yield Static("leave out", classes="-title")
             for kind in get_args(LeftOut):
@@ -158,6 +166,13 @@ the result, and a list below offers others.
             for kind in get_args(LeftOut):
                 self.query_one(f"#left-out-{kind}", Checkbox).value = kind in choices.leave_out
 
+    def show_roles(self, roles: Roles) -> None:
+        """Show the roles in a text of conversations, and whose turns are learned; none: it is other text."""
+        self.set_class(bool(roles.roles), "-roles")
+        box = self.query_one("#corpus-replies", Input)
+        box.value = self._replies = ", ".join(roles.replies)
+        box.tooltip = f"of {listed(roles.roles)}" if roles.roles else None
+
     def show_reading(self, share: float = 0.0) -> None:
         """Show that the text is being read, and how much of it is done."""
         self._show_state(f"reading… {share:.0%}; esc cancels" if share else "reading…")
@@ -165,6 +180,7 @@ the result, and a list below offers others.
     def show_facts(self, facts: CorpusFacts) -> None:
         """Show what was read."""
         self.set_class(len(facts.fields) > 1, "-records")
+        self.show_roles(facts.roles or Roles())
         with self.prevent(Select.Changed):
             select = self.query_one("#corpus-field", Select)
             automatic = [(f"automatic: {facts.field}" if not self._field else "automatic", "")]
@@ -178,10 +194,12 @@ the result, and a list below offers others.
 
     def show_problem(self, problem: str, *, unsure: bool = False) -> None:
         """Show why the text is unusable; if `unsure`, another encoding may help."""
+        self.set_class("--replies" in problem, "-roles")  # the hint names a role
         self._show_state(f"✗ {problem}", invalid=True, unsure=unsure)
 
     def show_away(self, entry: CorpusEntry, message: str = "") -> None:
         """Show that the text must be downloaded first, and the result of the last attempt."""
+        self.show_roles(Roles())
         row = entry.row
         said = f"{message} " if message else ""
         what = row.url if entry.own else f"{size(row.bytes)}, {row.licence}"
@@ -207,6 +225,19 @@ the result, and a list below offers others.
                 self.post_message(self.ChoicesChanged({name: str(message.value)}))
         elif self.entry is not None:
             self.post_message(self.Chosen(self.entry))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self._choose_replies(message.value)
+
+    def on_input_blurred(self, message: Input.Blurred) -> None:
+        message.stop()
+        self._choose_replies(message.value)
+
+    def _choose_replies(self, typed: str) -> None:
+        if typed != self._replies:
+            self._replies = typed
+            self.post_message(self.ChoicesChanged({"replies": roles_in(typed)}))
 
     def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
         message.stop()
