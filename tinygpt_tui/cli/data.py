@@ -1,4 +1,4 @@
-"""tinygpt-tui data: list the corpora, download one, or remove what was saved of large texts."""
+"""tinygpt-tui data: list the corpora, download one, or remove what can be made again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tinygpt_tui.corpora.cache import clear, entries
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora, list_tasks
 from tinygpt_tui.corpora.tasks import PREFIX
 from tinygpt_tui.platforms import own_command
+from tinygpt_tui.runs.unused_texts import remove_unused, unused_texts
 from tinygpt_tui.words import size
 
 
@@ -22,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clear-cache",
         action="store_true",
-        help="remove the ids of large texts; they are made again when a run needs them",
+        help="remove the ids of large texts, and gathered and downloaded texts that no run refers to; what a run needs "
+        "is made again",
     )
 
 
@@ -30,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the corpora, download one, or clear the cache. Raises NotFoundError, DownloadError, StorageError."""
     if arguments.clear_cache:
         notify(f"removed {size(clear())} of the cache")
+        for text in remove_unused():
+            notify(f"removed {text.name} ({size(text.size)})")
     if arguments.download:
         fetch(arguments.download)
         return 0
@@ -54,6 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     write(table(rows, ("NAME", "CHARACTERS", "WHERE", "ENTROPY", "LICENCE", "DESCRIPTION"), right=frozenset({1, 3})))
     if held := sum(bytes_ for _, bytes_, _ in entries()):
         notify(f"the cache of large texts has {size(held)}; {own_command('data', '--clear-cache')} removes it")
+    if unused := unused_texts():
+        what = "1 gathered or downloaded text" if len(unused) == 1 else f"{len(unused)} gathered or downloaded texts"
+        held = sum(text.size for text in unused)
+        notify(f"{what} that no run refers to: {size(held)}; {own_command('data', '--clear-cache')} removes them")
     return 0
 
 

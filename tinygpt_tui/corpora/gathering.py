@@ -141,7 +141,7 @@ def gathering(sources: Iterable[str], choices: Choices) -> Generator[float, None
     what = [FORMAT, choices, hashlib.sha256(typed).hexdigest()]
     stamps = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files]
     key = hashlib.sha256(msgspec.json.encode([what, stamps])).hexdigest()[:10]
-    place = _folder() / f"{name}-{key}{GATHERED}"
+    place = gathered_folder() / f"{name}-{key}{GATHERED}"
     about = place.with_suffix(".json")
     try:
         known = read_json(about, Gathered)
@@ -180,15 +180,17 @@ def _matches(source: str) -> list[Path]:
     return [Path(match) for match in sorted(glob.glob(str(paths.typed_path(source)), recursive=True))[:MOST_FILES]]  # noqa: PTH207
 
 
-def _folder() -> Path:
-    """Return where gathered texts are kept."""
+def gathered_folder() -> Path:
+    """Return where gathered texts are stored."""
     return paths.data_folder() / "gathered"
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     count = 0
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and Path(root) / name != _folder())
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(root) / name != gathered_folder()
+        )
         for name in sorted(names):
             path = Path(root) / name
             if not name.startswith(".") and is_file(path):
