@@ -34,7 +34,15 @@ def test_generate_prints_its_table_and_says_how_far_it_is_on_stderr() -> None:
     assert done.returncode == 0, done.stderr
     assert "tiny: 2 layers, 2 heads, 16 wide, window 16, 65 tokens" in done.stdout
     assert "greedy text of torch: same text as naive" in done.stdout
-    for way in ("naive", "Hugging Face", "torch, exact", "torch, reanchor", "native, rolling", "native int8"):
+    for way in (
+        "naive",
+        "Hugging Face",
+        "torch, exact",
+        "torch, reanchor",
+        "native, rolling",
+        "native int8",
+        "llama.cpp Q8_0",
+    ):
         assert way in done.stdout
     assert "tiny: round 1 of 1" in done.stderr
     assert "left)" in done.stderr

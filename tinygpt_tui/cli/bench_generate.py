@@ -1,4 +1,4 @@
-"""tinygpt-tui bench generate: tokens a second of every engine, beside nanoGPT's way and Hugging Face's."""
+"""tinygpt-tui bench generate: tokens a second of every engine, beside nanoGPT, Hugging Face and llama.cpp."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def _size(size: SizeReport) -> str:
     if not any(row.speeds or row.note for row in size.rows):
         return head + "\n".join([*lines, "nothing was timed yet", ""])
     cells = [_cells(row) for row in size.rows]
-    columns = ("WHERE", "WAY", "TOKENS/S", "RATIO", "SPREAD", "TO", "WANTED", "TO HF", "WANTED", "")
-    return head + "".join(f"{line}\n" for line in lines) + table(cells, columns, right=frozenset({2, 3, 6, 7, 8}))
+    columns = ("WHERE", "WAY", "TOKENS/S", "RATIO", "SPREAD", "TO", "WANTED", "TO HF", "")
+    return head + "".join(f"{line}\n" for line in lines) + table(cells, columns, right=frozenset({2, 3, 6, 7}))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.tokens_per_s is None:
-        return (row.where, row.way, *[""] * 7, row.note or "not measured")
+        return (row.where, row.way, *[""] * 6, row.note or "not measured")
     speed = row.tokens_per_s.median
     return (
         row.where,
@@ -101,9 +101,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         _times(row.ratio),
         f"{row.ratio.low:.3g}–{row.ratio.high:.3g}" if row.ratio else "",
         (row.base or "") if row.ratio else "",
-        _at_least(row.wanted),
+        f"≥ {row.wanted:g}x" if row.wanted is not None else "",
         _times(row.to_hugging_face),
-        _at_least(row.wanted_to_hugging_face),
         {True: "reached", False: "short", None: ""}[row.met],
     )
 
@@ -112,16 +111,12 @@ def _times(ratio: Spread | None) -> str:
     return f"{ratio.median:.3g}x" if ratio else ""
 
 
-def _at_least(wanted: float | None) -> str:
-    return f"≥ {wanted:g}x" if wanted is not None else ""
-
-
 def _text(found: TextCheck) -> str:
     name = f"greedy text of {found.way}"
     if found.same:
-        return f"{name}: same text as naive, {found.tokens} tokens ({found.different} different ones)"
-    about = "rounded weights" if found.approximate else f"naive's top two are {found.gap:.1e} apart there"
-    return f"{name}: differs from naive's at token {found.differs_at} of {found.tokens} ({about})"
+        return f"{name}: same text as {found.of}, {found.tokens} tokens ({found.different} different ones)"
+    about = "rounded weights" if found.approximate else f"{found.of}'s top two are {found.gap:.1e} apart there"
+    return f"{name}: differs from {found.of}'s at token {found.differs_at} of {found.tokens} ({about})"
 
 
 def _first_tokens(found: tuple[FirstToken, ...]) -> str:

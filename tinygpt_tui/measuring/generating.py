@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.measuring.first_token import WAYS, seconds_to_first
 from tinygpt_tui.measuring.machine import describe
+from tinygpt_tui.measuring.nets import Nets
 from tinygpt_tui.measuring.pinned import one_core
 from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.measuring.report import FirstToken, Machine, Report, Row, SizeReport, Spread, TextCheck
 from tinygpt_tui.measuring.sizes import BATCH, FIRST_TOKEN_GOAL_S, INSIDE, Size, Where
-from tinygpt_tui.measuring.texts import check_texts
-from tinygpt_tui.measuring.variants import HUGGING_FACE, NAIVE, NOT_BUILT, Nets, Variant, all_ways
+from tinygpt_tui.measuring.texts import check_llamas, check_texts
+from tinygpt_tui.measuring.variants import HUGGING_FACE, LLAMA_CPP, NAIVE, NOT_BUILT, Variant, all_ways
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.settings.base import count_parameters
 
@@ -91,10 +94,16 @@ class GenerationBenchmark:
         measured = _Measured(size)
         self._measured.append(measured)
         yield self._work.begin(size.name, "making the nets")
-        nets = Nets(size)
-        if self._plan.text_tokens and size.text:
+        with closing(Nets(size)) as nets:
+            yield from self._measure_nets(nets, measured)
+
+    def _measure_nets(self, nets: Nets, measured: _Measured) -> Iterator[Progress]:
+        size = nets.size
+        yield self._work.begin(size.name, "starting llama.cpp")
+        nets.start_llama_cpp()
+        if self._plan.text_tokens:
             yield self._work.begin(f"{size.name}: greedy texts", f"{self._plan.text_tokens} tokens")
-            for checked in check_texts(nets, self._plan.text_tokens):
+            for checked in chain(check_texts(nets, self._plan.text_tokens) if size.text else (), check_llamas(nets)):
                 measured.texts.append(checked)
         self._work.done(self._work.texts_s(size))
         yield self._work.begin(size.name, "opening the engines")
@@ -110,6 +119,7 @@ class GenerationBenchmark:
                 speed = way.turn(self._plan.turn_s if number else 0.0)
                 if number:
                     speeds.append(speed)
+                if number and way.name not in LLAMA_CPP.values():  # which works in a process of its own
                     measured.timed_s += time.perf_counter() - began
                     measured.worked_s += time.process_time() - worked
             self._work.done(self._work.round_s(size))
@@ -172,7 +182,7 @@ class _Work:
 
     def round_s(self, size: Size) -> float:
         """Guess how long a round of `size` takes: the crops, and for all else its least time."""
-        count = 20 if size.moving else 10
+        count = 24 if size.moving else 14
         return (size.new / 2 + 4 * size.full) * _crop_s(size) + count * self._plan.turn_s
 
 
@@ -212,6 +222,5 @@ def _row(way: Variant, speeds_of: dict[tuple[Where, str], tuple[float, ...]]) ->
         ratio=Spread.of_ratios(speeds, base),
         wanted=way.wanted,
         to_hugging_face=Spread.of_ratios(speeds, foreign),
-        wanted_to_hugging_face=way.wanted_to_hugging_face,
         note=way.note,
     )

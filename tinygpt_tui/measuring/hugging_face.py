@@ -10,16 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinygpt_tui.packages import command_in, missing
 from tinygpt_tui.settings.architecture import GPTSettings
 
 _TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")  # kept (in, out) there
-
-
-def why_not() -> str:
-    """Return what is missing, with the command that installs it; empty where nothing is. Nothing is imported."""
-    error = missing("transformers", "this", "bench")
-    return f"not installed: {command_in(error.hint)}" if error else ""
 
 
 class HuggingFaceGPT2:

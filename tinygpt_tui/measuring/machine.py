@@ -11,7 +11,7 @@ import tinygpt_tui
 from tinygpt_tui import platforms
 from tinygpt_tui.measuring.report import Machine
 
-_PACKAGES = ("numpy", "torch", "transformers")
+_PACKAGES = ("numpy", "torch", "transformers", "xllamacpp")
 
 
 def describe(pinned_to_core: int | None) -> Machine:

@@ -9,8 +9,9 @@ import msgspec
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 
-Where = Literal["inside the window", "window full", "sixteen at once"]
+Where = Literal["inside the window", "as a Llama", "window full", "sixteen at once"]
 INSIDE: Where = "inside the window"
+LLAMA: Where = "as a Llama"
 FULL: Where = "window full"
 BATCH: Where = "sixteen at once"
 
@@ -20,14 +21,12 @@ TEXTS = 16  # side by side in a batch
 
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
-    """Ratios that are wanted; None where none is. All are to naive, but `torch_hugging_face` and `batch`."""
+    """Ratios that are wanted of the native engine; None where none is. All but `llama_cpp` are to naive."""
 
-    torch: float | None = None
-    torch_hugging_face: float | None = None
-    native: float | None = None
+    inside: float | None = None
+    llama_cpp: float | None = None  # to llama.cpp with weights of the same precision
     exact: float | None = None  # window full, every position recomputed
     moving: float | None = None  # window full, reanchor or rolling
-    batch: float | None = None  # TEXTS at once to one at a time, in tokens of all texts
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,20 +70,20 @@ SIZES: dict[str, Size] = {
             name="S",
             settings=_gpt(4, 4, 64, 128),
             full=48,
-            goals=Goals(torch=8, torch_hugging_face=8, native=40, exact=2, moving=8),
+            goals=Goals(inside=40, llama_cpp=2, exact=2, moving=8),
         ),
         Size(
             name="M",
             settings=_gpt(6, 6, 192, 128),
             full=24,
             batch=True,
-            goals=Goals(torch=7, torch_hugging_face=4.5, native=12, exact=1.5, moving=9, batch=5),
+            goals=Goals(inside=12, llama_cpp=2, exact=1.5, moving=9),
         ),
         Size(
             name="L",
             settings=_gpt(6, 6, 384, 256),
             full=8,
-            goals=Goals(torch=5, torch_hugging_face=1.9, native=5, exact=1.15, moving=10),
+            goals=Goals(inside=5, llama_cpp=1.2, exact=1.15, moving=10),
         ),
         # A window of 1024 takes seconds to read: the moving policies' cycles would take minutes to measure.
         Size(
@@ -93,7 +92,7 @@ SIZES: dict[str, Size] = {
             full=2,
             moving=False,
             text=False,
-            goals=Goals(torch=3.5, torch_hugging_face=1.15, native=3.5, exact=1.05),
+            goals=Goals(inside=3.5, llama_cpp=1, exact=1.05),
         ),
         # For trying the benchmark itself; too small to say anything, and so not among the default ones.
         Size(name="tiny", settings=_gpt(2, 2, 16, 16), full=4, batch=True),
