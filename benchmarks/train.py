@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.command import execute, read_corpus
 from benchmarks.measure.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
-from tinygpt_tui.errors import UsageError
+from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.words import duration
 
@@ -42,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--corpus", default="shakespeare", metavar="NAME|FILE", help="the text (default: shakespeare, as for the goals)"
     )
     parser.add_argument("--steps", type=int, default=0, metavar="N", help="end every training so soon; to try it out")
+    parser.add_argument(
+        "--nanogpt",
+        type=Path,
+        metavar="FILE",
+        help="nanoGPT's model.py, whose GPT is trained in the part `loop` too: it is run, so give one that you trust",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object with every figure instead of the table")
 
 
@@ -51,15 +58,20 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seeds < 1:
         raise UsageError(f"seeds: {arguments.seeds} is not at least 1")
 
+    if arguments.nanogpt and LOOP not in parts:
+        raise UsageError("nanogpt: the file's GPT is trained in the part loop only", "for example --only loop")
+    if arguments.nanogpt and not arguments.nanogpt.is_file():
+        raise NotFoundError(f"nanogpt: there is no file {arguments.nanogpt}")
+
     corpus, text = read_corpus(arguments.corpus)
     import_torch("benchmarks.train")
     from benchmarks.measure.training import TrainingBenchmark, TrainingPlan
 
     seeds = tuple(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
-    benchmark = TrainingBenchmark(
-        TrainingPlan(parts=parts, seeds=seeds, corpus=corpus, steps=max(0, arguments.steps)), text
+    plan = TrainingPlan(
+        parts=parts, seeds=seeds, corpus=corpus, steps=max(0, arguments.steps), nanogpt=arguments.nanogpt
     )
-    return measured(benchmark, in_words, as_json=arguments.json)
+    return measured(TrainingBenchmark(plan, text), in_words, as_json=arguments.json)
 
 
 def in_words(report: TrainingReport) -> str:

@@ -6,14 +6,20 @@ cosine after 100 steps of warm-up, 2000 steps, the loss read at each. Source: Ka
 
 from __future__ import annotations
 
+import contextlib
 import math
+import runpy
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 
+from tinygpt_tui.errors import UsageError
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.char import Ids
@@ -42,29 +48,71 @@ class PlainNet(NaiveGPT):
         logits: Tensor = self.lm_head(parts["ln_f"](x))
         return logits
 
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mean loss of x and y (B, T)."""
+        logits = self.every(x)
+        return functional.cross_entropy(logits.view(-1, logits.size(-1)), y.view(-1), ignore_index=-1)
 
-class PlainTraining:
-    """One training as nanoGPT does it; `one_step` is its loop's body."""
-
-    def __init__(self, settings: GPTSettings, train: Ids, seed: int, batch: int = BATCH) -> None:
-        """`train` (N,) are the ids to learn from."""
-        torch.manual_seed(seed)
-        self.net, self.step = PlainNet(settings), 0
-        self._ids, self._batch, self._block_size = train.astype(np.uint16), batch, settings.block_size
-        weights = list(self.net.parameters())
+    def optimizer(self) -> Optimizer:
+        """Return nanoGPT's: decay for matrices alone."""
+        weights = list(self.parameters())
         groups = [
             {"params": [weight for weight in weights if weight.dim() >= 2], "weight_decay": WEIGHT_DECAY},
             {"params": [weight for weight in weights if weight.dim() < 2], "weight_decay": 0.0},
         ]
-        self._optimizer = torch.optim.AdamW(groups, lr=RATE, betas=BETAS)
+        return torch.optim.AdamW(groups, lr=RATE, betas=BETAS)
+
+
+class FileNet(nn.Module):
+    """The GPT of nanoGPT's own model.py, with its own loss and optimizer."""
+
+    def __init__(self, file: Path, settings: GPTSettings) -> None:
+        """Runs `file`. Raises UsageError if it is something else."""
+        super().__init__()
+        configuration = {
+            name: getattr(settings, name)
+            for name in ("block_size", "vocab_size", "n_layer", "n_head", "n_embd", "dropout", "bias")
+        }
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it makes
+            try:
+                module = runpy.run_path(str(file), run_name=file.stem)
+                self.gpt: Any = module["GPT"](module["GPTConfig"](**configuration))
+            except (Exception, SystemExit) as error:
+                raise UsageError(f"{file} is not nanoGPT's model.py: {type(error).__name__}: {error}") from error
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mean loss of x and y (B, T)."""
+        loss: Tensor = self.gpt(x, y)[1]
+        return loss
+
+    def every(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> logits (B, T, V)."""
+        logits: Tensor = self.gpt(ids, ids)[0]
+        return logits
+
+    def optimizer(self) -> Optimizer:
+        """Return the file's own."""
+        with contextlib.redirect_stdout(sys.stderr):
+            optimizer: Optimizer = self.gpt.configure_optimizers(WEIGHT_DECAY, RATE, BETAS, "cpu")
+        return optimizer
+
+
+class PlainTraining:
+    """One training as nanoGPT does it; `one_step` is its loop's body."""
+
+    def __init__(self, settings: GPTSettings, train: Ids, seed: int, file: Path | None = None) -> None:
+        """`train` (N,) are the ids to learn from. With `file`, the net is that file's: see FileNet."""
+        torch.manual_seed(seed)
+        self.net, self.step = FileNet(file, settings) if file else PlainNet(settings), 0
+        self._ids, self._batch, self._block_size = train.astype(np.uint16), BATCH, settings.block_size
+        self._random = torch.Generator().manual_seed(seed)  # the same batches for every net
+        self._optimizer = self.net.optimizer()
 
     def one_step(self) -> float:
         """Take a step; return its loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate()
-        x, y = self._random_batch()
-        logits = self.net.every(x)
-        loss = functional.cross_entropy(logits.view(-1, logits.size(-1)), y.view(-1), ignore_index=-1)
+        loss = self.net.loss(*self._random_batch())
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
         self._optimizer.step()
@@ -95,7 +143,7 @@ class PlainTraining:
 
     def _random_batch(self) -> tuple[Tensor, Tensor]:
         T = self._block_size
-        starts = torch.randint(len(self._ids) - T, (self._batch,))
+        starts = torch.randint(len(self._ids) - T, (self._batch,), generator=self._random)
         x = torch.stack([torch.from_numpy(self._ids[i : i + T].astype(np.int64)) for i in starts])
         y = torch.stack([torch.from_numpy(self._ids[i + 1 : i + 1 + T].astype(np.int64)) for i in starts])
         return x, y

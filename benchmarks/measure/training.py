@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import torch
@@ -21,6 +22,7 @@ from benchmarks.measure.training_goals import (
     LOOP_BATCH,
     LOOP_GOAL,
     LOOP_SIZES,
+    NANOGPT,
     PLAIN,
     PLAIN_LOSS,
     Goal,
@@ -47,12 +49,16 @@ _GUESSES = {PLAIN: 170.0, "1.88": 6.0, "classic": 70.0, "1.67": 60.0, "1.55": 28
 
 
 class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is measured. `steps` shortens every training, for trying the benchmark itself."""
+    """What is measured. `steps` shortens every training, for trying the benchmark itself.
+
+    `nanogpt` is the path of nanoGPT's model.py, whose GPT is trained in the loop as well.
+    """
 
     parts: tuple[str, ...]
     seeds: tuple[int, ...]
     corpus: str
     steps: int = 0
+    nanogpt: Path | None = None
 
 
 @dataclass
@@ -182,7 +188,7 @@ class TrainingBenchmark:
         self._done_s += _GUESSES[LOOP]
 
     def _loops(self, settings: GPTSettings) -> dict[str, Callable[[], object]]:
-        """Return the loops that take turns on one size: the plain one, and the trainer's on two forms of the net."""
+        """Return the loops that take turns on one size: the plain ones, and the trainer's on two forms of the net."""
         corpus = self._corpus(settings, 0.1)
         modern = find_preset("modern").training.architecture
         assert isinstance(modern, GPTSettings)
@@ -193,8 +199,11 @@ class TrainingBenchmark:
             batch_size=LOOP_BATCH, steps=1_000_000, device="cpu", threads=1, compile="never", seed=self._plan.seeds[0]
         )
         classic = msgspec.structs.replace(common, architecture=settings, optimizer="adamw", learning_rate=1e-3)
+        sized, seed, file = _with_vocabulary(settings, corpus), self._plan.seeds[0], self._plan.nanogpt
+        nanogpt = {NANOGPT: PlainTraining(sized, corpus.train, seed, file).one_step} if file else {}
         return {
-            PLAIN: PlainTraining(_with_vocabulary(settings, corpus), corpus.train, self._plan.seeds[0]).one_step,
+            PLAIN: PlainTraining(sized, corpus.train, seed).one_step,
+            **nanogpt,
             "classic, AdamW": self._training(classic).take_step,
             "classic, Muon": self._training(msgspec.structs.replace(classic, optimizer="muon")).take_step,
             "modern, Muon": self._training(msgspec.structs.replace(common, architecture=modern)).take_step,

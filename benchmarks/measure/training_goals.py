@@ -10,6 +10,7 @@ from tinygpt_tui.settings.architecture import GPTSettings
 LOOP = "loop"
 LOOP_GOAL = 1.05  # tokens a second of the trainer's loop to the plain one's
 PLAIN = "plain"
+NANOGPT = "nanoGPT's file"
 PLAIN_LOSS = 1.898  # what the plain recipe reaches, and all speeds are counted from
 
 
