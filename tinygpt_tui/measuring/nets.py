@@ -134,7 +134,10 @@ class Nets:
         source = model if like is None else like
         with torch.no_grad():
             for parameter in source.parameters():
-                parameter.normal_(std=_SPREAD_OF_WEIGHTS)
+                if like is not None:
+                    parameter.normal_(std=_SPREAD_OF_WEIGHTS)
+                elif parameter.dim() > 1:  # small weights of its norms would leave a Llama little to say
+                    parameter.normal_(std=2 * _SPREAD_OF_WEIGHTS)
         if like is not None:
             model.load_state_dict(like.state_dict(), assign=True)
             model.lm_head.weight = model.transformer["wte"].weight  # type: ignore[union-attr,index]
