@@ -42,6 +42,26 @@ def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> N
     assert not paths.models_folder().exists()
 
 
+def test_a_dry_run_says_what_is_in_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"line {number}: the old cat sat on the wet mat and saw the moon" for number in range(300)]
+    path = tmp_path / "notes.txt"
+    path.write_text("\n".join([*lines, "write to jane.doe@example.org", *lines[:20]]))
+    flags = ["--corpus", str(path), "--documents", "lines", "--block-size", "8", "--steps", "10"]
+    assert run(["train", *flags, "--dry-run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any("321 documents are the validation split" in line for line in said)
+    assert any(line.startswith("warning: 20 documents of the validation split") for line in said)
+    assert any(line.startswith("hint: ") and "1 e-mail address" in line for line in said)
+    assert said[-1].endswith(f"doctor --corpus {path}")
+    monkeypatch.setattr("tinygpt_tui.cli.train.SURVEYED", 5000)
+    assert run(["train", *flags, "--dry-run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("its first 5,000 characters: 5,000 characters") for line in said)
+    assert not any("e-mail" in line for line in said)
+
+
 def test_minutes_choose_the_net_and_what_is_typed_wins(corpus: Path) -> None:
     save_machine(Machine())  # this machine is known: nothing is measured beforehand
     done = tinygpt(

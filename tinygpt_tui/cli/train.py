@@ -26,6 +26,8 @@ from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRES
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 
+SURVEYED = 2_000_000  # characters, so that it takes no more than a second or two
+
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.corpus import Corpus, CorpusText
     from tinygpt_tui.planning.machine import Machine
@@ -110,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     if tokens != text.characters:
         lines = [f"{tokenizer.size:,} different tokens of {text.characters / tokens:.2f} characters on average", *lines]
     if arguments.dry_run:
-        write("".join(f"{line}\n" for line in lines))
+        write("".join(f"{line}\n" for line in [*lines, *_survey(text, training, arguments.corpus, entry.own)]))
         return int(ExitCode.OK)
     for line in lines:
         notify(line)
@@ -197,6 +199,26 @@ def _estimate(training: TrainingSettings, text: CorpusText, tokens: int, *, fine
     found_problems = warnings(training, found, rare, free, fine_tuned=fine_tuned)
     exports = f"exports: {destinations(training.architecture)}"
     return [*in_words(training, found, machine, free), exports, *(f"warning: {warning}" for warning in found_problems)]
+
+
+def _survey(text: CorpusText, training: TrainingSettings, names: list[str], own: bool) -> list[str]:
+    """Return what is in the text that `names` mean, line by line; of a long one, in its beginning."""
+    from tinygpt_tui.cli.reading import with_progress
+    from tinygpt_tui.corpora.corpus import CorpusText
+    from tinygpt_tui.corpora.survey import surveying
+    from tinygpt_tui.doctor.survey import survey_findings
+    from tinygpt_tui.tokenizers.documents import BOUNDARY
+
+    part = text
+    if text.characters > SURVEYED:
+        beginning = text.beginning(SURVEYED)
+        part = CorpusText.of(beginning, beginning.count(BOUNDARY))
+    survey = with_progress(surveying(part, training.validation_share), "looking at the text")
+    found = [one for one in survey_findings(survey, own=own) if one.check != "characters"]  # the estimate has warned
+    lines = [one.text if one.level == "fine" else f"{one.level}: {one.text}" for one in found]
+    if part is not text:
+        lines = [f"its first {SURVEYED:,} characters: {lines[0]}", *lines[1:]]
+    return [*lines, f"more about the text: {own_command('doctor', '--corpus', *names)}"]
 
 
 def _for_vocabulary(training: TrainingSettings, size: int) -> TrainingSettings:
