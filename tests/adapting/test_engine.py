@@ -58,6 +58,20 @@ def test_a_text_in_parts_teaches_what_the_whole_does(settings: object) -> None:
     assert parts.steps == whole.steps
 
 
+@pytest.mark.parametrize("settings", [SLIDING, tiny_gpt()], ids=["sliding", "classic"])
+def test_steps_that_are_read_teach_what_the_whole_does(settings: object) -> None:
+    model = random_model(settings)  # type: ignore[arg-type]
+    ids = random_ids(300)
+    whole, steps = AdaptiveEngine(model), AdaptiveEngine(model, steps_are_read=True)
+    for _ in range(2):  # the second text starts from the original again
+        found = steps.prefill(ids[:1])
+        for id in ids[1:]:
+            found = steps.step(id)
+    assert found == pytest.approx(whole.prefill(ids), abs=1e-4)
+    assert steps.losses == pytest.approx(whole.losses, abs=1e-4)
+    assert steps.steps == whole.steps
+
+
 def test_a_token_is_predicted_before_it_is_learned_from() -> None:
     ids = random_ids(200)
     one, two = AdaptiveEngine(random_model(SLIDING)), AdaptiveEngine(random_model(SLIDING))

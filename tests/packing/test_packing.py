@@ -15,19 +15,19 @@ from command_line import tinygpt
 from makers import VARIANTS, make_model
 
 from tinygpt_tui import paths
-from tinygpt_tui.errors import CorpusError, ExitCode, TinyGPTError
+from tinygpt_tui.errors import CorpusError, EngineError, ExitCode, TinyGPTError
 from tinygpt_tui.native.library import load_exact
 from tinygpt_tui.packing import predictor as predicting
 from tinygpt_tui.packing.packed_file import Packed, read_packed
 from tinygpt_tui.packing.packing import packing, unpacking
-from tinygpt_tui.packing.predictor import Predictor, open_predictor
+from tinygpt_tui.packing.predictor import ADAPTING, Predictor, open_predictor
 from tinygpt_tui.progress import exhausted
 
 STRANGE = "abba — ünknown\r\n".encode() + b"\xff\xfe\x80" + "日本".encode() + b"\xe6\x97 cab\0"
 
 
-def packed_by(model: Path, data: bytes) -> Packed:
-    return exhausted(packing(data, open_predictor(model))).packed
+def packed_by(model: Path, data: bytes, *, adapt: bool = False) -> Packed:
+    return exhausted(packing(data, open_predictor(model, adapt=adapt))).packed
 
 
 def unpacked(packed: Packed, predictor: Predictor) -> bytes:
@@ -59,6 +59,20 @@ def test_a_text_comes_back_byte_by_byte(variant: str, tmp_path: Path, monkeypatc
         for error in (refusal(native[3], model), refusal(replace(by_torch, engine="torch 1.0 NEON"), model)):
             assert error.exit_code == ExitCode.ENGINE
             assert "computes other probabilities" in error.message
+
+
+def test_a_copy_of_the_model_learns_on_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, text = tmp_path / "m", b"a cab, a bad cab, " * 20 + STRANGE
+    make_model(model, VARIANTS["modern"])
+    before = (model / "weights.safetensors").read_bytes()
+    packed = packed_by(model, text, adapt=True)
+    assert len(packed.code) < len(packed_by(model, text).code) / 2
+    assert packed.engine.startswith(ADAPTING)
+    assert unpacked(packed, open_predictor(model, adapt=True)) == text
+    assert (model / "weights.safetensors").read_bytes() == before
+    monkeypatch.setattr(predicting.np, "__version__", "1.0")
+    with pytest.raises(EngineError, match="computes other probabilities"):
+        unpacked(packed, open_predictor(model, adapt=True))
 
 
 def refusal(packed: Packed, model: Path) -> TinyGPTError:
@@ -135,6 +149,10 @@ def test_the_commands_pack_smaller_than_xz_and_leave_nothing_half(
         with pytest.raises(KeyboardInterrupt):
             tinygpt("unpack", out, "--out", back)
     assert {path.name for path in tmp_path.iterdir()} == {"t.txt", "t.tgp"}
+    learned = tmp_path / "learned.tgp"
+    text.write_bytes(tales[:200])
+    assert tinygpt("pack", text, "--model", "tales", "--adapt", "--out", learned).returncode == 0
+    assert tinygpt("unpack", learned).stdout == tales[:200].decode()  # the file says that it was learned from
     shown = tinygpt("unpack", out)
     assert shown.stdout.encode() == tales
     missing = replace(read_packed(out), model="../tales")

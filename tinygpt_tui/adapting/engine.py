@@ -21,18 +21,19 @@ class AdaptiveEngine:
     """An Engine whose logits are log-probabilities: those of a learning copy of the model, mixed with an n-gram cache.
 
     It learns from what `prefill` reads, and not from what `step` adds until that is read, too: a model that learns from
-    its own samples soon writes in loops. What it has learned is a function of the text that it read, in however many
-    parts. `ids` are the tokens of it, `losses` what each cost when it was predicted, in nats (the first one: 0).
+    its own samples soon writes in loops. With `steps_are_read` it does learn from that: each token is then one of a
+    text that exists. What it has learned is a function of the text that it read, in however many parts, but for
+    rounding. `ids` are the tokens of it, `losses` what each cost when it was predicted, in nats (the first one: 0).
     """
 
     window: Policy
 
-    def __init__(self, model: LanguageModel, counted: Sequence[int] = ()) -> None:
+    def __init__(self, model: LanguageModel, counted: Sequence[int] = (), *, steps_are_read: bool = False) -> None:
         """`counted` are the ids of another text, such as the model was trained on, for the n-gram cache to start from.
 
         It is counted again each time that another text begins.
         """
-        self._counted = counted
+        self._counted, self._steps_are_read = counted, steps_are_read
         self._learner = Learner(model)
         self.window = "rolling" if model.settings.supports_sliding else "exact"
         self._net = TorchEngine(self._learner.model, self.window)
@@ -46,7 +47,8 @@ class AdaptiveEngine:
         self._cache.count(self._counted)
         self.ids: list[int] = []
         self.losses: list[float] = []
-        self._text: list[int] = []  # `ids`, and what was added
+        self._text: list[int] = []  # `ids`, and what was added and not read
+        self._mixed = np.empty(0)  # the last log-probabilities (V,)
         self._at = 1  # the first token that no gradient step has learned from; nothing predicts the first of all
         self.largest_error = 0.0  # of the sum of the probabilities
 
@@ -81,8 +83,7 @@ class AdaptiveEngine:
         """
         for _ in self.reading(ids):
             pass
-        first = max(0, self._at - self._learner.context)
-        return self._mix(self._net.prefill(self.ids[first:]), self.ids).astype(np.float32)
+        return self._mix(self._net.prefill(self.ids[self._first :]), self.ids).astype(np.float32)
 
     def reading(self, ids: Sequence[int]) -> Iterator[int]:
         """Read `ids` as `prefill` does, a block at a time; yield how many of them are read."""
@@ -107,33 +108,50 @@ class AdaptiveEngine:
             raise self._unknown(id)
         if not self._text:
             raise UsageError("a text begins with `prefill`")
-        self._text.append(id)
-        return self._mix(self._net.step(id), self._text).astype(np.float32)
+        if not self._steps_are_read:
+            self._text.append(id)
+            return self._mix(self._net.step(id), self._text).astype(np.float32)
+        self._learn(id, self._mixed)
+        if len(self.ids) < self._at + self.block:
+            return self._mix(self._net.step(id), self.ids).astype(np.float32)
+        self._end_block()
+        return self._mix(self._net.prefill(self.ids[self._first :]), self.ids).astype(np.float32)
 
     def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the logits (T, V) after each of `ids`, by what was learned, without the cache."""
         return self._net.every(ids)
 
+    @property
+    def _first(self) -> int:
+        """The first token that the net sees, of those before the block."""
+        return max(0, self._at - self._learner.context)
+
     def _read(self, ids: list[int]) -> None:
         """Predict each of `ids`, which are at most the rest of a block, and learn from them."""
-        block, first = self._learner.block, max(0, self._at - self._learner.context)
-        whole = len(ids) == block
-        rows = self._learner.logits([*self.ids[first:], *ids[:-1]], len(ids), learn=whole)
+        whole = len(ids) == self.block
+        rows = self._learner.logits([*self.ids[self._first :], *ids[:-1]], len(ids), learn=whole)
         for row, id in zip(rows, ids, strict=True):
-            self.losses.append(-float(self._mix(row, self.ids)[id]))
-            self._cache.learn(id)
-            self.ids.append(id)
-        if len(self.ids) < self._at + block:
-            return
-        if not whole:
-            self._learner.logits(self.ids[first:-1], block, learn=True)
-        self._learner.step(self.ids[-block:])
-        self._at += block
+            self._learn(id, self._mix(row, self.ids))
+        if len(self.ids) == self._at + self.block:
+            self._end_block(computed=whole)
+
+    def _learn(self, id: int, predicted: NDArray[np.float64]) -> None:
+        """Add a token that was predicted with the log-probabilities `predicted` (V,); the cache learns from it."""
+        self.losses.append(-float(predicted[id]))
+        self._cache.learn(id)
+        self.ids.append(id)
+
+    def _end_block(self, *, computed: bool = False) -> None:
+        """Take a gradient step; `computed`: the learner has the logits of exactly this block."""
+        if not computed:
+            self._learner.logits(self.ids[self._first : -1], self.block, learn=True)
+        self._learner.step(self.ids[-self.block :])
+        self._at += self.block
 
     def _mix(self, logits: NDArray[np.float32], before: Sequence[int]) -> NDArray[np.float64]:
         if not np.isfinite(logits).all():
             raise _ran_away("are no numbers")
-        mixed = self._cache.mix(logits, before)
+        self._mixed = mixed = self._cache.mix(logits, before)
         total = float(np.exp(mixed).sum())
         if not abs(total - 1) < SUM_WITHIN:
             raise _ran_away(f"sum to {total}, not to 1")

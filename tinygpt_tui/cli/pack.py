@@ -15,6 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", required=True, metavar="NAME", help="a model's name (`tinygpt-tui models`) or folder"
     )
+    parser.add_argument(
+        "--adapt",
+        action="store_true",
+        help="a copy of the model learns from the text while it is packed, and again while it is unpacked: smaller, "
+        "slower, and only for machines like this one",
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="the packed file")
     parser.add_argument("--force", action="store_true", help="overwrite an earlier file")
     parser.add_argument("--json", action="store_true", help="print the sizes as JSON")
@@ -36,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         data = read_bytes(path, LARGEST)
     except OSError as error:
         raise storage_error(error, path) from error
-    done = with_progress(packing(data, open_predictor(model_at(arguments.model))), f"packing {path.name}")
+    predictor = open_predictor(model_at(arguments.model), adapt=arguments.adapt)
+    done = with_progress(packing(data, predictor), f"packing {path.name}")
     content = done.packed.to_bytes()
     write_bytes(out, content)
     bits = len(content) * 8 / max(1, done.characters)

@@ -28,12 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.files import check_new, whole_file
     from tinygpt_tui.packing.packed_file import read_packed
     from tinygpt_tui.packing.packing import unpacking
-    from tinygpt_tui.packing.predictor import open_predictor
+    from tinygpt_tui.packing.predictor import ADAPTING, open_predictor
 
     path = paths.typed_path(arguments.file)
     packed = read_packed(path)
     model = model_at(arguments.model) if arguments.model else _own_model(packed.model, path)
-    predictor = open_predictor(model)
+    predictor = open_predictor(model, adapt=packed.engine.startswith(ADAPTING))
     if arguments.out is None:
         for_terminal = sys.stdout.isatty()
 

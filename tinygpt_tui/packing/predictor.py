@@ -23,7 +23,8 @@ from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 
-_PROBE = 32  # tokens
+ADAPTING = "adapting"  # the first word of the name of an engine that learns from the text
+_PROBE, _LEARNING_PROBE = 32, 100  # tokens; of the longer one the engine learns a few times
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,24 @@ class Predictor:
     first: tuple[int, ...]
 
 
-def open_predictor(path: Path) -> Predictor:
-    """Open a model for packing. Raises what `read_model` raises; CheckpointError for one that computes no numbers."""
+def open_predictor(path: Path, *, adapt: bool = False) -> Predictor:
+    """Open a model for packing; to `adapt`, a copy of it learns from the text, as both sides read it.
+
+    Raises what `read_model` raises; CheckpointError for one that computes no numbers.
+    """
     stored = read_model(path)
     settings = stored.config.architecture
     # As much context as the model allows at the speed of writing: `exact` reads the whole window for every token.
     policy: Policy = "rolling" if settings.supports_sliding else "reanchor"
-    library = load_exact() if supports(settings) else None
+    library = load_exact() if supports(settings) and not adapt else None
     engine: Engine
     if library is not None and isinstance(settings, GPTSettings):
         engine, name = NativeEngine(arrange(settings, stored.weights, path.name), library, policy=policy), ""
     else:
-        engine, name = _torch_engine(stored, policy)
+        engine, name = _torch_engine(stored, policy, adapt=adapt)
     first = tuple(first_ids(stored.tokenizer))
-    mark = _engine_mark(engine, first, settings.vocab_size, path.name)
+    probe = [(31 * place * place + 17 * place) % settings.vocab_size for place in range(_LEARNING_PROBE)]
+    mark = _engine_mark(engine, first, probe if adapt else probe[:_PROBE], path.name)
     return Predictor(path.name, model_mark(stored), stored.tokenizer, engine, name, mark, first)
 
 
@@ -65,7 +70,7 @@ def model_mark(stored: StoredModel) -> bytes:
     return hashlib.sha256(f"{vocabulary}{hash_of(stored.weights)}".encode()).digest()[:MODEL_MARK]
 
 
-def _torch_engine(stored: StoredModel, policy: Policy) -> tuple[Engine, str]:
+def _torch_engine(stored: StoredModel, policy: Policy, *, adapt: bool) -> tuple[Engine, str]:
     """Return torch's engine on one thread: products are cut among threads, so their number changes results."""
     torch_for(stored.config.architecture, threads=1)
     import torch
@@ -74,16 +79,21 @@ def _torch_engine(stored: StoredModel, policy: Policy) -> tuple[Engine, str]:
     from tinygpt_tui.generation.engine import TorchEngine
 
     model = filled(stored.config.architecture, tensors_of(stored.weights))
-    return TorchEngine(model, policy), f"torch {torch.__version__} {torch.backends.cpu.get_cpu_capability()}"
+    name = f"torch {torch.__version__} {torch.backends.cpu.get_cpu_capability()}"
+    if not adapt:
+        return TorchEngine(model, policy), name
+    from tinygpt_tui.adapting.engine import AdaptiveEngine
+
+    return AdaptiveEngine(model, steps_are_read=True), f"{ADAPTING} {name} numpy {np.__version__}"
 
 
-def _engine_mark(engine: Engine, first: tuple[int, ...], vocab_size: int, name: str) -> bytes:
-    """Return a hash of every bit of the logits on a fixed text."""
+def _engine_mark(engine: Engine, first: tuple[int, ...], probe: list[int], name: str) -> bytes:
+    """Return a hash of every bit of the logits on a fixed text, the `probe`."""
     found = hashlib.blake2b(digest_size=ENGINE_MARK)
     logits = engine.prefill(first)
-    for place in range(_PROBE):
+    for token in probe:
         if not np.isfinite(logits).all():
             raise CheckpointError(f"{name} gives probabilities that are no numbers", "its weights are damaged")
         found.update(np.ascontiguousarray(logits, dtype="<f4").data)
-        logits = engine.step((31 * place * place + 17 * place) % vocab_size)
+        logits = engine.step(token)
     return found.digest()

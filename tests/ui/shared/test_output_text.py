@@ -96,6 +96,18 @@ async def test_any_size_draws(size: tuple[int, int]) -> None:
             assert pane.render_line(y).cell_length == pane.scrollable_content_region.width
 
 
+async def test_a_text_that_is_wrapped_for_another_width_is_wrapped_again_when_it_is_drawn() -> None:
+    app = Pane()
+    async with app.run_test(size=(40, 10)) as pilot:
+        output = app.query_one(OutputText)
+        output.reset("but soft, what light through yonder window")
+        wanted = output.lines
+        output.wrapped.replace(output.text, -2)  # as while it is not on the screen
+        assert len(output.lines) > len(wanted)
+        output.refresh()
+        await wait_until(pilot, lambda: output.lines == wanted)
+
+
 async def test_streamed_text_is_wrapped_as_if_it_had_come_at_once() -> None:
     randomly = random.Random(1)
     text = "".join(randomly.choice("abc  \n日") for _ in range(3000))

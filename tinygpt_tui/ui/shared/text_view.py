@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -150,7 +149,7 @@ class TextView(ScrollView, can_focus=True):
         super().notify_style_update()
         self._painter.clear()
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Wrap for the new width; the end, or the first visible line, stays where it was."""
         following = self._following
         top = self.lines[min(self.scroll_offset.y, len(self.lines) - 1)].start
@@ -168,6 +167,8 @@ class TextView(ScrollView, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw some lines; the style that they share is computed once, not for each."""
+        if self._text_width != self.wrapped.width:  # the text came while this had no place on the screen
+            self.call_later(self.on_resize)
         self._ground = self.rich_style
         try:
             return super().render_lines(crop)
