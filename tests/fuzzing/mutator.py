@@ -206,10 +206,9 @@ class Mutator:
         for _ in range(self.chance.choice((1, 1, 3))):
             what = self.chance.randrange(5)
             names = sorted(header)
-            if what == 0 and "__metadata__" in header:
-                words = header["__metadata__"]
+            if what == 0 and isinstance(words := header.get("__metadata__"), dict) and words:
                 key = self.chance.choice(sorted(words))
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, TypeError):
                     words[key] = self._dumped(self._tree(json.loads(words[key]))).decode("utf-8", "replace")
             elif what == 1:
                 header[self.chance.choice(names) + self.chance.choice((".", ".0", "\x1b[2J", "x" * 600))] = header[

@@ -77,7 +77,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(
             ge=0,
             lt=1,
-            description="share of the training part that no step reads, 50,000 tokens at most: when the steps are done "
+            description="share at the end of the training part that no step reads, 50,000 tokens at most: at the end "
             "it decides how sure the model may be; 0: none",
         ),
     ] = 0.0

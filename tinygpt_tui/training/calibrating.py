@@ -53,7 +53,7 @@ def calibrating(
         return None
     if found:
         fit = found[0]
-        text = f"{fit.tokens:,} tokens of the training part, which no step has read"
+        text = f"{fit.tokens:,} tokens at the end of the training part, which no step has read"
         calibration = Calibration(logit_scale=fit.logit_scale, tokens=fit.tokens, text=text)
         config, weights = folded(msgspec.structs.replace(stored.config, calibration=calibration), stored.weights)
         calibrated = checkpoint_of(dataclasses.replace(stored, config=config, weights=weights), training.device)

@@ -27,7 +27,7 @@ from tinygpt_tui.settings.model_config import Calibration
 from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.documents import BOUNDARY
 
-ASIDE = "of the training part, which no step has read"
+ASIDE = "at the end of the training part, which no step has read"
 MOST_CHARACTERS = 1 << 24  # of another text
 HALF = "of the validation part: every second window; the others judge"
 
