@@ -22,7 +22,7 @@ class AdaptiveEngine:
 
     It learns from what `prefill` reads, and not from what `step` adds until that is read, too: a model that learns from
     its own samples soon writes in loops. With `steps_are_read` it does learn from that: each token is then one of a
-    text that exists. What it has learned is a function of the text that it read, in however many parts, but for
+    text that exists. What it has learned is a function of the text that it read, in however many parts, except for
     rounding. `ids` are the tokens of it, `losses` what each cost when it was predicted, in nats (the first one: 0).
     """
 
