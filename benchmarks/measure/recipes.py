@@ -1,4 +1,7 @@
-"""Training recipes that are compared: the preset `modern` on a net of a third of its size, and one change at a time."""
+"""Training recipes that are compared: the preset `modern` on a net of a third of its size, and one change at a time.
+
+One more is the preset `llama`, reduced in the same way.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ RECIPES: dict[str, dict[str, object]] = {
     "decay 1 and dropout 0.2": {"weight_decay": 1.0, "dropout": 0.2},
     "rotary base 500": {"rotary_base": 500.0},
     "a layer and a quarter more steps": {"n_layer": 4, "steps": 1875},
+    "llama": {"preset": "llama", "hidden": 240},
 }
 
 
@@ -33,4 +37,6 @@ def settings_of(recipe: str, seed: int, validation_share: float, steps: int = 0)
         "sample_tokens": 0,
         "compile": "never",
     }
-    return resolve(find_preset("modern").training, REDUCED, RECIPES[recipe], plain, more)
+    changes = dict(RECIPES[recipe])
+    preset = str(changes.pop("preset", "modern"))
+    return resolve(find_preset(preset).training, REDUCED, changes, plain, more)

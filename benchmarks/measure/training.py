@@ -45,7 +45,10 @@ _CPU = torch.device("cpu")
 _SAY_EVERY_S = 0.5
 _LOOP_ROUNDS, _LOOP_STEPS = 7, 30
 # For guesses of the time left alone, in seconds; the clock corrects them.
-_GUESSES = {PLAIN: 170.0, "1.88": 6.0, "classic": 70.0, "1.67": 60.0, "1.55": 280.0, "1.45": 1700.0, LOOP: 60.0}
+_GUESSES = {
+    PLAIN: 170.0, "1.88": 6.0, "classic": 70.0, "1.67": 60.0, "1.55": 280.0,
+    "1.45": 1700.0, "llama": 1700.0, LOOP: 60.0,
+}  # fmt: skip
 
 
 class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,11 @@ def test_the_reduced_net_has_as_many_parameters_for_each_character() -> None:
     assert shares[1] / shares[0] == pytest.approx(1.2, abs=0.1)
 
 
+def test_the_reduced_llama_has_nearly_as_many() -> None:
+    sizes = [count_parameters(settings_of(name, 1, 0.2).architecture) for name in (BASE, "llama")]
+    assert sizes[1] / sizes[0] == pytest.approx(0.95, abs=0.03)
+
+
 def test_every_recipe_differs_from_every_other() -> None:
     assert len({msgspec.json.encode(settings_of(name, 1, 0.2)) for name in RECIPES}) == len(RECIPES)
 

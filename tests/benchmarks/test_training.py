@@ -15,7 +15,7 @@ from benchmarks.command import execute
 from benchmarks.measure import training
 from benchmarks.measure.plain_training import PlainTraining
 from benchmarks.measure.training import TrainingBenchmark, TrainingPlan
-from benchmarks.measure.training_goals import DEFAULT, GOALS, LOOP_SIZES, find_parts
+from benchmarks.measure.training_goals import DEFAULT, GOALS, LOOP, LOOP_SIZES, find_parts
 from benchmarks.measure.training_report import GoalRow, TrainingRun
 from benchmarks.train import in_words
 from tinygpt_tui.errors import ExitCode, UsageError
@@ -182,3 +182,5 @@ def test_parts_by_name() -> None:
         with pytest.raises(UsageError, match="only"):
             find_parts(wrong)
     assert all(goal.preset in PRESETS for goal in GOALS.values())
+    every = TrainingPlan(parts=(LOOP, *GOALS), seeds=(1,), corpus="cat")
+    assert TrainingBenchmark(every, TEXT).report().goals == ()  # it can be planned, and nothing is measured yet

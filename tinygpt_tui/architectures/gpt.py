@@ -172,7 +172,8 @@ class GPT(LanguageModel):
             embedding, first = self.transformer["wte"], next(iter(self.transformer["h"].children()))
             assert isinstance(embedding, nn.Embedding)
             assert isinstance(first, Block)
-            look_back(embedding.weight, first.attn.c_attn.weight, s)
+            c_proj = first.attn.c_proj.weight if isinstance(first.attn.c_proj, nn.Linear) else None
+            look_back(embedding.weight, first.attn.c_attn.weight, c_proj, s)
 
 
 def _places(seen: int | Ragged, T: int, device: torch.device) -> Tensor:

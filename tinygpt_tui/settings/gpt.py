@@ -102,8 +102,9 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     start: Annotated[
         Literal["gpt2", "zero_residual", "look_back", "normal", "torch"],
         Meta(
-            description="initial weights: GPT-2's, blocks that start by adding nothing, the same with two heads that "
-            "see the last two tokens (needs rotary positions), the same normal distribution for all, or torch's own"
+            description="initial weights: GPT-2's, blocks that start by adding nothing, the same with three heads "
+            "that see the last three tokens (needs rotary positions), the same normal distribution for all, or "
+            "torch's own"
         ),
     ] = "gpt2"
 

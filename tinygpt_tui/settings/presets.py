@@ -134,18 +134,18 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="llama",
             title="Llama",
-            description="a Llama as large as `modern` with its recipe: transformers and llama.cpp run it as it is",
+            description="a Llama nearly as large as `modern`, in its time: transformers and llama.cpp run it as it is",
             training=TrainingSettings(
                 architecture=GPTSettings(
-                    block_size=128,
+                    block_size=256,
                     n_embd=128,
                     n_head=4,
                     n_layer=4,
-                    dropout=0.1,
+                    dropout=0.05,
                     positions="rotary",
                     norm="rmsnorm",
                     activation="swiglu",
-                    hidden=352,
+                    hidden=320,
                     rotary_base=300.0,  # a short window: 10,000 is for thousands of tokens
                     start="look_back",
                 ),
@@ -153,7 +153,7 @@ PRESETS: dict[str, Preset] = {
                 batch_size=8,
                 learning_rate=1.2e-2,
                 head_rate=1e-2,
-                embedding_rate=2e-2,
+                embedding_rate=1e-2,
             ),
         ),
         Preset(
