@@ -123,6 +123,13 @@ def test_what_has_other_parts_is_refused_by_their_names(name: str, states: dict[
         assert error.value.hint.startswith(known)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 32), (3, 0)], ids=str)
+def test_a_tensor_without_numbers_is_ignored(shape: tuple[int, ...], states: dict[str, State], tmp_path: Path) -> None:
+    more = {"blocks.0.attn.nothing": torch.ones(shape), "nothing": torch.ones(shape)}
+    torch.save(SPELLINGS["separate"].state_dict(states["pre-norm"]) | more, tmp_path / "model.pt")
+    assert inspect_checkpoint(tmp_path).layout.name == "by-shape"
+
+
 def test_what_no_text_tells_is_a_guess_everywhere(
     states: dict[str, State], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -190,7 +190,7 @@ def _are_waves(positions: NDArray[np.float32], rows: int) -> bool:
 def _rotation_frequencies(others: list[TensorPlace]) -> NDArray[np.float32]:
     """Return how far each pair of a head is turned from one position to the next; empty where no tensor tells it."""
     for place in others:
-        if place.is_float and len(place.shape) == 1 and place.numel < LARGEST_HEAD:
+        if place.is_float and len(place.shape) == 1 and 0 < place.numel < LARGEST_HEAD:
             numbers = read(place)
             if numbers[0] == 1 and (np.diff(numbers) < 0).all():
                 return numbers
