@@ -302,7 +302,9 @@ class InspectScreen(TabScreen):
         self.action_view(message.view)
 
     def action_prompt(self) -> None:
-        self.set_focus(self.query_one(PromptBox))  # at once: what is typed next is for the prompt
+        box = self.query_one(PromptBox)
+        self.set_focus(box)  # at once: what is typed next is for the prompt, and replaces it
+        box.select_all()
 
     def action_walk_prompt(self) -> None:
         self._submitted(PromptBox.Submitted(self.query_one(PromptBox).text))

@@ -69,9 +69,7 @@ class RaceScreen(TabScreen):
         self.workbench.news.listen(self)
         selection = self.workbench.selection()
         if selection is not None and selection.prompt:
-            box = self.query_one(PromptBox)
-            box.text = selection.prompt
-            box.move_cursor(box.document.end)
+            self.query_one(PromptBox).fill_in(selection.prompt)
         self._show_lanes()
         self._find_models()
         self.set_interval(FIND_EVERY_S, self.on_screen_resume)
