@@ -44,6 +44,17 @@ async def test_the_shipped_corpus_is_read_and_a_name_suggested() -> None:
         assert "Start" in bench.keys
 
 
+async def test_the_empty_line_of_the_list_of_texts_changes_nothing() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        select = bench.form.query_one("#corpus", Select)
+        chosen = select.value
+        select.focus()
+        await bench.pilot.press("enter", "home", "enter")
+        await bench.until(lambda: not select.expanded)
+        assert select.value == chosen
+
+
 @pytest.mark.parametrize(("preset", "count"), [("small", "54,977"), ("tinygpt", "1,220,673"), ("large", "10,788,929")])
 async def test_parameters_are_exact(preset: str, count: str, sixty_five: Path) -> None:
     async with train_tab() as bench:

@@ -22,6 +22,7 @@ from tinygpt_tui.ui.jobs import training_session
 from tinygpt_tui.ui.jobs.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
+from tinygpt_tui.ui.shared.run_head import TrainHead
 from tinygpt_tui.ui.train.meters import numbers_of
 from tinygpt_tui.ui.train.run_list import live_runs
 from tinygpt_tui.ui.train.samples import TrainSamples
@@ -143,6 +144,23 @@ async def test_the_form_of_a_new_training_and_back(run: ScriptedRun) -> None:
         await bench.sees("scripted is training")
         await bench.pilot.press("escape")
         await bench.sees("step 40 of 100")
+
+
+async def test_the_key_of_the_file_opens_the_form_too_and_a_long_text_name_leaves_room_for_the_phase(
+    run: ScriptedRun,
+) -> None:
+    run.live(until=40)
+    async with train_tab(size=(80, 24)) as bench:
+        await bench.sees("step 40 of 100")
+        head = bench.screen.query_one(TrainHead)
+        session = bench.screen.session
+        assert session is not None
+        head.show_run("scripted", "trained on " + "a-long-name-" * 9, session.phase, session.history)
+        first = str(head.content).splitlines()[0]
+        assert first.endswith("…  ▶ training")
+        assert len(first) == head.size.width
+        await bench.pilot.press("alt+o")
+        await bench.until(lambda: isinstance(bench.app.screen, ChooseFileScreen))
 
 
 async def test_what_happened_while_another_tab_was_shown_is_caught_up(run: ScriptedRun) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.jobs.training_session import Phase
-from tinygpt_tui.words import bar
+from tinygpt_tui.words import bar, shortened
 
 SIGNS = {
     Phase.READING: "◌",
@@ -29,13 +30,14 @@ class TrainHead(Static):
     DEFAULT_CSS = "TrainHead { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     def show_run(self, name: str, about: str, phase: Phase, history: RunHistory) -> None:
-        """Show the state and progress of the run."""
+        """Show the state and progress of the run; where there is little room, what it is about is cut."""
+        doing = f"{SIGNS[phase]} {_phase_words(phase, history)}"
+        room = (self.size.width or len(about) + 80) - cell_len(name) - cell_len(doing) - 4
         first = Content.from_markup(
-            "[b]$name[/]  [$foreground-muted]$about[/]  [b]$sign $phase[/]",
+            "[b]$name[/]  [$foreground-muted]$about[/]  [b]$doing[/]",
             name=name,
-            about=about,
-            sign=SIGNS[phase],
-            phase=_phase_words(phase, history),
+            about=shortened(about, max(1, room)),
+            doing=doing,
         )
         self.update(Content("\n").join([first, self._bar(history)]))
 

@@ -102,6 +102,7 @@ the result, and a list below offers others.
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[str, CorpusEntry] = {}
+        self._chosen = ""
         self._field = ""  # the requested one; empty: the most likely
         self._replies = ""  # the requested ones, as typed
 
@@ -151,7 +152,7 @@ the result, and a list below offers others.
         with self.prevent(Select.Changed):
             select.set_options([(_line(entry), entry.name) for entry in entries])
             if chosen in self._entries:
-                select.value = chosen
+                self._chosen = select.value = chosen
 
     def show_choices(self, choices: Choices, *, own: bool) -> None:
         """Show what was requested, of the user's `own` text also its documents; nothing is sent."""
@@ -224,7 +225,11 @@ the result, and a list below offers others.
             if message.value != Select.BLANK:
                 self.post_message(self.ChoicesChanged({name: str(message.value)}))
         elif self.entry is not None:
+            self._chosen = self.entry.name
             self.post_message(self.Chosen(self.entry))
+        elif self._chosen in self._entries:  # the empty line of the list chooses nothing: the text stays
+            with self.prevent(Select.Changed):
+                self.query_one("#corpus", Select).value = self._chosen
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()

@@ -34,6 +34,6 @@ def place_line(session: TrainingSession, live_names: list[str]) -> str:
     others = [name for name in live_names if name != session.name]
     also = f"{', '.join(others)} {'is' if len(others) == 1 else 'are'} training too: see ctrl+o. " if others else ""
     if session.phase.live:
-        return f"{also}Training continues when you quit; stop it with s or `{own_command('stop', session.name)}`."
+        return f"{also}Training continues when you quit; stop: s or `{own_command('stop', session.name)}`."
     where = f"are in {session.run.model}" if session.own else "came with the program"
     return f"{also}The model and its run {where}."

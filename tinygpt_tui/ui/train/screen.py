@@ -15,7 +15,7 @@ from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
-from tinygpt_tui.ui.shared.binding import bind
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.opening import open_time_machine
 from tinygpt_tui.ui.train.choose_run import ChooseRunScreen
@@ -39,6 +39,7 @@ weights, and you can resume later.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("n", "new", "New", "train.new", "The form of a new run; this one continues"),
+        bind_hidden("alt+o", "choose_file", "Open", "train.file", "Choose a text file to learn from"),
         bind("escape", "back", "Back", "train.back", "Back to the run shown before"),
         bind("ctrl+o", "runs", "Other run", "train.runs", "Open another run, live or past"),
     ]
@@ -77,11 +78,11 @@ weights, and you can resume later.
         return self.page.session if self.query_one(ContentSwitcher).current == "live" else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action not in ("new", "back"):
+        if action not in ("new", "choose_file", "back"):
             return super().check_action(action, parameters)
         if not self.is_mounted:
             return False
-        if action == "new":
+        if action != "back":
             return self.session is not None
         return self.session is None and self.page.session is not None and not self.form.corpus.busy
 
@@ -103,6 +104,11 @@ weights, and you can resume later.
         self.refresh_bindings()
         self.set_focus(None)
         self.call_after_refresh(self.focus_next)
+
+    def action_choose_file(self) -> None:
+        """Open the form of a new run, and let the user choose its text."""
+        self.action_new()
+        self.form.action_choose_file()
 
     def start_from(self, path: str, name: str) -> None:
         """Open the form of a new run that starts from the model at `path`, from another tab."""
