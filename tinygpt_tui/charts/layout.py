@@ -13,7 +13,7 @@ from tinygpt_tui.charts.scale import Scale
 from tinygpt_tui.charts.ticks import Tick, ticks
 
 # The least cells for the top line, for the axes, and for names at the right of the plot.
-HEADING_WIDTH, HEADING_HEIGHT = 24, 8
+HEADING_WIDTH, HEADING_HEIGHT = 24, 7
 AXES_WIDTH, AXES_HEIGHT = 16, 6
 GUTTER_WIDTH, GUTTER_HEIGHT = 72, 10
 GUTTER_SHARE = 0.28  # 80 columns have room for a validation loss
