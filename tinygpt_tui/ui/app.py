@@ -203,8 +203,8 @@ class TinyGPTApp(App[None]):
             await super().on_event(event)
 
     def save_preferences(self, **changes: object) -> None:
-        """Keep some settings for the next start."""
-        if self.preferences.change(**changes):
+        """Keep some settings for the next start; of a lesson that gives the sampling settings back, the user's own."""
+        if self.preferences.change(**(self._lessons.own_settings(changes) if self._lessons else changes)):
             self._save(self.preferences.save, "settings")
 
     def remember_prompt(self, prompt: str) -> None:
@@ -265,7 +265,7 @@ class TinyGPTApp(App[None]):
 
     def action_learn(self) -> None:
         """Show the lessons; go to the lesson that is open, or from there back to the app."""
-        if not self.screen.is_modal:
+        if not self.screen.is_modal or self.screen.query("#lesson"):
             self._learn()
 
     def _learn(self, *, resume: bool = False) -> None:
@@ -273,8 +273,8 @@ class TinyGPTApp(App[None]):
             self._lessons = places.lessons(self, self._lessons_from)
         self._lessons.start(resume=resume)
 
-    def show_lesson(self, screen: TabScreen) -> None:
-        """Show the lesson that is open beside a tab; see TabScreen."""
+    def show_lesson(self, screen: Screen[Any]) -> None:
+        """Show the lesson that is open beside a tab or a model card."""
         if self._lessons is not None:
             self._lessons.show_on(screen)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import pytest
 from fakes import FakeEngine, make_model
 from textual.pilot import Pilot
 from textual.widgets import Static
 from wait import wait_until
 
+from tinygpt_tui.lessons.labels import labels_of
+from tinygpt_tui.lessons.pack import read_pack
 from tinygpt_tui.lessons.progress import load_progress, progress_file
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.learn.key_names import with_keys
 from tinygpt_tui.ui.learn.lesson_list import LessonList
 from tinygpt_tui.ui.learn.pane import LessonPane
 from tinygpt_tui.ui.models.card import CardScreen
@@ -71,12 +76,21 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         await wait_until(pilot, lambda: "Hint 2" in shown(app))
         await pilot.press("alt+right", "f12")  # keys of the panes, which have not the focus
         await wait_until(pilot, lambda: isinstance(app.screen, CardScreen))
-        await pilot.press("escape")
+        await wait_until(pilot, lambda: app.screen.query("#lesson-text") and "Question" in shown(app))
+        assert "another answer" in shown(app)
+        assert "h: a hint" not in shown(app)  # both were shown
+        await pilot.press("alt+l")
+        assert app.screen.query_one(LessonPane).has_focus
+        await pilot.press("escape", "escape")
         await wait_until(pilot, lambda: not app.screen.is_modal)
         assert app.screen.form.settings.temperature == 0.9  # type: ignore[attr-defined]
         await _leaves_a_lesson_that_gives_the_settings_back(app, pilot)
-        await pilot.press("escape", "f3")
+        await pilot.press("f3")
         await wait_until(pilot, lambda: app.current_mode == "train" and app.screen.query(LessonPane))
+        await pilot.press("f2")
+        await wait_until(pilot, lambda: app.current_mode == "generate" and not pane.has_focus_within)
+        await pilot.press("f3")
+        await wait_until(pilot, lambda: app.current_mode == "train")
         await pilot.press("alt+l", "q")
         await wait_until(pilot, lambda: not app.screen.query(LessonPane))
         await pilot.press("f2")
@@ -99,6 +113,38 @@ async def _leaves_a_lesson_that_gives_the_settings_back(app: TinyGPTApp, pilot: 
     guide.watch()
     await pilot.press("alt+right", "alt+right")
     await wait_until(pilot, lambda: form.settings.temperature == 1.0)
+    assert app.preferences.settings.sampling == guide.course.state.sampling  # also if the terminal is closed now
     guide.open(guide.course.lessons[0])
     await wait_until(pilot, lambda: form.settings.temperature == 0.8)
     await wait_until(pilot, lambda: app.screen.query_one(LessonPane).has_focus)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_each_task_and_what_is_still_to_do_fit_into_the_strip_of_a_small_terminal(language: str) -> None:
+    words = labels_of(language)
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(80, 24)):
+        for lesson in read_pack(language=language):
+            task = wrap(f"▸ {words['task']}: {with_keys(app, lesson.texts.task)}", 76)
+            left = wrap(f"{words['still_to_do']}: {'; '.join(lesson.texts.steps)}", 76)
+            assert len(task) + len(left) <= 4, lesson.id
+
+
+async def test_a_lesson_closes_the_microscope_which_hides_the_prompt() -> None:
+    make_model("shakespeare", architecture=GPTSettings(vocab_size=3))
+    app = TinyGPTApp(engine := FakeEngine())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: app.screen.chooser.card is not None)  # type: ignore[attr-defined]
+        await pilot.press(*"abc", "enter")
+        await wait_until(pilot, lambda: engine.asked)
+        engine.begin()
+        engine.write("xyz")
+        engine.end()
+        await wait_until(pilot, lambda: app.screen.pane.editor.current.reason)  # type: ignore[attr-defined]
+        await pilot.press("f5")
+        await wait_until(pilot, lambda: not app.screen.query_one("#prompt").display)
+        await pilot.press("alt+l")
+        await wait_until(pilot, lambda: isinstance(app.screen, LessonList))
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: app.screen.query(LessonPane) and app.screen.query_one(LessonPane).has_focus)
+        assert app.screen.query_one("#prompt").display

@@ -23,6 +23,7 @@ from tinygpt_tui.ui.learn.key_names import with_keys
 from tinygpt_tui.ui.learn.lesson_list import Chosen, LessonList
 from tinygpt_tui.ui.learn.observer import seen_on, texts_of, written_on
 from tinygpt_tui.ui.learn.pane import LessonPane
+from tinygpt_tui.ui.models.card import CardScreen
 from tinygpt_tui.ui.shell.keys import shown_key
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class LessonGuide:
         self._news = True  # there is something that was not checked yet
         self.still_to_do: list[str] = []  # of the task
         self._generate: GenerateScreen | None = None
+        self._tab: Screen[Any] | None = None  # the one that was shown last
         self._timers: list[Timer] = []
         self._saving, self._saved, self._to_save = threading.Lock(), 0, 0
         if problem:
@@ -64,6 +66,11 @@ class LessonGuide:
         """Whether there is a hint that was not shown yet."""
         lesson = self.course.lesson
         return lesson is not None and self.course.state.hints < len(lesson.texts.hints)
+
+    def own_settings(self, changes: dict[str, object]) -> dict[str, object]:
+        """Return changes of settings with the sampling from before the lesson, where that gives it back."""
+        before = self.course.state.sampling if self.is_open and self.course.lesson is not None else None
+        return {**changes, "sampling": before} if before is not None and "sampling" in changes else changes
 
     def with_keys(self, text: str) -> str:
         """Return a text of a lesson with the keys that its bindings have now."""
@@ -97,7 +104,11 @@ class LessonGuide:
         if lesson is not self.course.lesson:
             self._restore_sampling()
         self.course.open(lesson)
+        if not self.is_open:
+            self.course.state.sampling = None  # of an earlier start, which began with the user's own, too
         self.is_open = True
+        if isinstance(tab := self._app.screen, GenerateScreen):
+            tab.pane.glass.close()  # where there is little room, it hides the prompt
         self._forget_sight()
         self._save()
         if not self._timers:
@@ -141,11 +152,15 @@ class LessonGuide:
     # The pane
 
     def show_on(self, screen: Screen[Any]) -> None:
-        """Put the lesson beside a tab, or take it away."""
+        """Put the lesson beside a tab or a model card, or take it away."""
         if isinstance(screen, GenerateScreen):
             self._generate = screen
-        pane = next(iter(screen.query(LessonPane)), None)
-        if self.is_open and pane is None and hasattr(screen, "TAB"):
+        is_tab, pane = hasattr(screen, "TAB"), next(iter(screen.query(LessonPane)), None)
+        if is_tab and screen is not self._tab:
+            self._tab = screen
+            if pane is not None and pane.has_focus_within:
+                pane.action_leave()  # on another tab the learner does something; the key of the lessons comes back
+        if self.is_open and pane is None and (is_tab or isinstance(screen, CardScreen)):
             screen.mount(LessonPane(self))
         elif not self.is_open and pane is not None:
             pane.remove()

@@ -147,7 +147,8 @@ stays, and the key in its border comes back to it.
             for number, hint in enumerate(lesson.texts.hints[: state.hints], start=1):
                 text.append(f"\n{words['hint']} {number}: {self.guide.with_keys(hint)}", "italic")
         if part == "question" and state.stage == "question" and (wrong := self.guide.course.last_wrong):
-            text.append("\n" + words["wrong"].format(answer=wrong), "bold")
+            said = words["wrong" if self.guide.has_hint else "wrong_again"]
+            text.append("\n" + said.format(answer=wrong), "bold")
         return text
 
     # The focus

@@ -94,6 +94,7 @@ class CardScreen(Dialog[str]):
     def on_mount(self) -> None:
         self.query_one(TrainChart).can_focus = False
         self.query_one(ModelDetails).focus()
+        cast(Workbench, self.app).show_lesson(self)  # its answer may be here
         cast(Workbench, self.app).news.listen(self)
         self._read()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -47,8 +47,8 @@ class Workbench(Protocol):
     def save_preferences(self, **changes: object) -> None:
         """Keep some settings for the next start."""
 
-    def show_lesson(self, screen: TabScreen) -> None:
-        """Show the lesson that is open, if one is, beside a tab."""
+    def show_lesson(self, screen: Screen[Any]) -> None:
+        """Show the lesson that is open, if one is, beside a tab or a model card."""
 
 
 class PaletteCommand(NamedTuple):
