@@ -53,6 +53,7 @@ async def test_it_answers_in_turns_and_each_can_be_said_otherwise() -> None:
         await say(bench, "ab", "xy")
         assert bench.engine.asked[-1].prompt == DIALOGUE.prompt_of([Turn("user", "ab")])
         assert prompt.text == ""
+        assert str(prompt.placeholder) == "Say something…"
         await bench.press("enter")
         assert len(bench.engine.asked) == 1  # nothing was said
         await bench.press("ctrl+r")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygpt_tui.tokenizers.dialogues import SYSTEM, DialogueTokenizer, role_mark
 from tinygpt_tui.ui.shared.output_text import OutputText
-from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shared.prompt_box import PLACEHOLDER, PromptBox
 from tinygpt_tui.ui.shared.wrapping import MODEL, PERSON
 from tinygpt_tui.words import printable, shortened
 
@@ -24,6 +24,7 @@ class ChatTurns:
         """Draw the turns of a model with these roles; None: it has none."""
         self.dialogue = dialogue
         self.take_edited()
+        self._prompt.placeholder = PLACEHOLDER if dialogue is None else "Say something…"
         if dialogue is None:
             self._output.set_roles()
             return

@@ -16,6 +16,7 @@ from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.wrapping import shown
 
+PLACEHOLDER = "Type a prompt…"
 UNKNOWN_SHOWN = 10
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
@@ -56,7 +57,7 @@ class PromptBox(TextArea):
             soft_wrap=True,
             show_line_numbers=False,
             highlight_cursor_line=False,
-            placeholder="Type a prompt…",
+            placeholder=PLACEHOLDER,
         )
         self.border_title = "prompt"
         self._history = history
