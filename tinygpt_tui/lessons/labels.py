@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygpt_tui.lessons.predictions import Outcome
 
 ENGLISH = {
-    "lesson": "lesson {number} of {count}: {title}",
+    "lesson": "lesson {number} of {count}",
     "lessons": "lessons: {done} of {count} done",
     "minutes": "{minutes} min",
     "idea": "Idea",
@@ -36,7 +36,7 @@ ENGLISH = {
     "hints_read": "hints read: {hints}",
 }
 GERMAN = {
-    "lesson": "Lektion {number} von {count}: {title}",
+    "lesson": "Lektion {number} von {count}",
     "lessons": "Lektionen: {done} von {count} erledigt",
     "minutes": "{minutes} Min.",
     "idea": "Idee",

@@ -11,10 +11,11 @@ from textual.widgets import Static
 from wait import wait_until
 
 from tinygpt_tui.lessons.labels import labels_of
-from tinygpt_tui.lessons.pack import read_pack
+from tinygpt_tui.lessons.pack import SHIPPED, read_pack
 from tinygpt_tui.lessons.progress import load_progress, progress_file
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.learn.guide import LessonGuide
 from tinygpt_tui.ui.learn.key_names import with_keys
 from tinygpt_tui.ui.learn.lesson_list import LessonList
 from tinygpt_tui.ui.learn.pane import LessonPane
@@ -148,3 +149,18 @@ async def test_a_lesson_closes_the_microscope_which_hides_the_prompt() -> None:
         await pilot.press("enter")
         await wait_until(pilot, lambda: app.screen.query(LessonPane) and app.screen.query_one(LessonPane).has_focus)
         assert app.screen.query_one("#prompt").display
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_beside_a_tab_no_title_is_cut(language: str) -> None:
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(140, 40)) as pilot:
+        guide = LessonGuide(app, SHIPPED, language)
+        guide.open(guide.course.lessons[0])
+        await wait_until(pilot, lambda: app.screen.query("#lesson-text"))
+        for lesson in guide.course.lessons:
+            guide.open(lesson)
+            pane = app.screen.query_one(LessonPane)
+            assert shown(app).startswith(f"{lesson.texts.title}\n"), lesson.id
+            assert len(str(pane.border_title)) <= pane.region.width - 6, lesson.id
+        guide.close()

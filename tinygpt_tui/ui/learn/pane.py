@@ -116,16 +116,17 @@ stays, and the key in its border comes back to it.
         lesson, parts = course.lesson, self.parts
         if lesson is None or not self.query("#lesson-text"):
             return
-        self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
+        is_wide = self.app.size.width >= WIDE_COLUMNS
+        self.set_class(is_wide, "-wide")
         part = self._part if self._part in parts else parts[-1]
-        heading = words["lesson"].format(number=lesson.number, count=len(course.lessons), title=lesson.texts.title)
-        self.border_title = escape(heading)
+        place, title = words["lesson"].format(number=lesson.number, count=len(course.lessons)), lesson.texts.title
+        self.border_title = escape(place if is_wide else f"{place}: {title}")  # beside the tab, both have no room
         self.border_subtitle = escape("" if self.has_focus_within else words["to_lesson"].format(key=self.guide.key))
-        shown = parts if self.has_class("-wide") else [part]
-        text = Text("\n\n").join([self._in_words(one, current=one == part) for one in shown])
+        texts = [self._in_words(one, current=one == part) for one in (parts if is_wide else [part])]
+        text = Text("\n\n").join([Text(title, "bold"), *texts] if is_wide else texts)
         self.query_one("#lesson-text", Static).update(text)
         self.refresh_bindings()
-        if self.has_class("-wide"):
+        if is_wide:
             self.call_after_refresh(self.query_one(VerticalScroll).scroll_end, animate=False)
 
     def _in_words(self, part: str, *, current: bool) -> Text:
