@@ -251,3 +251,15 @@ async def test_a_new_users_first_text_is_slow_and_the_next_one_is_not(monkeypatc
         await bench.ask("b")
         assert bench.engine.asked[1].allowed is None
         await bench.until(lambda: 'pace = "full"' in paths.settings_file().read_text(encoding="utf-8"))
+
+
+async def test_where_the_text_would_have_two_lines_no_draw_is_shown_unless_it_is_asked_for() -> None:
+    async with opened((80, 24)) as bench:
+        await bench.ask("a")
+        bench.engine.begin()
+        draw(bench, 0, "e", *[0.1] * 10)
+        await bench.until(lambda: "rank" in panel(bench))
+        await bench.pilot.resize_terminal(80, 18)  # as much as a lesson leaves
+        await bench.until(lambda: not panel(bench))
+        await bench.pilot.press("f5")
+        await bench.until(lambda: "microscope" in panel(bench))

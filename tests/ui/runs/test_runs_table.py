@@ -47,6 +47,7 @@ async def test_the_selected_runs_newest_sample_is_shown_and_losses_of_other_text
             await bench.until(lambda name=name: f"a line of {name}" in shown(bench.app))
             lines = {line.split()[0]: line for line in shown(bench.app).splitlines() if line.split()}
             assert ("≠2.5" in lines[name], "≠2.5" in lines[other]) == (False, True)
+            assert "≠: a loss on another text" in str(screen.query_one("#runs-about", Static).content)
             await bench.pilot.press("down")
 
 

@@ -18,6 +18,8 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, path_of
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.learn.lesson_list import LessonList
+from tinygpt_tui.ui.learn.pane import LessonPane
 from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 from tinygpt_tui.ui.timeline import player
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
@@ -195,6 +197,25 @@ async def test_one_key_in_generate_plays_the_run_of_the_model_with_the_prompt() 
         await wait_until(pilot, lambda: isinstance(app.screen, TimeMachineScreen) and app.screen.is_playing)
         await wait_until(pilot, lambda: [asked.at_step for asked in engine.asked][-1:] == [0])
         assert engine.asked[-1].prompt == "ROMEO:"
+
+
+async def test_beside_a_lesson_the_text_has_room_in_a_small_terminal() -> None:
+    run = ScriptedRun()
+    run.live(until=40)
+    keep(run.folder, 0, 40)
+    async with train_tab((80, 24)) as bench:
+        await travel(bench)
+        machine = bench.app.screen
+        text = machine.query_one(MomentText)
+        await bench.pilot.press("alt+l")
+        await bench.until(lambda: isinstance(bench.app.screen, LessonList))
+        await bench.pilot.press("enter")
+        await bench.until(lambda: machine.query(LessonPane) and machine.has_class("-lesson"))
+        await bench.pilot.press("escape")
+        await bench.until(lambda: not machine.query_one(LessonPane).has_focus)
+        await bench.until(lambda: text.content_size.height >= 4)
+        await bench.pilot.press("alt+l", "q")
+        await bench.until(lambda: not machine.has_class("-lesson"))
 
 
 async def test_a_model_without_saved_steps_is_no_dead_end() -> None:

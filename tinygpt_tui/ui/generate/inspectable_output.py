@@ -24,7 +24,7 @@ from tinygpt_tui.ui.shared.surprise_index import Question, Span, SurpriseIndex
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
 
-ROOM_FOR_TALL = 28  # lines of output and microscope together
+ROOM_FOR_LIVE, ROOM_FOR_TALL = 13, 28  # lines of output and microscope together
 DOCKED_FROM = 140  # columns of the terminal from which the microscope is always open
 LAST_DRAW = "F5 looks at any character"
 AT_FULL_SPEED = "Alt+↓ slows down: then each draw appears here"
@@ -201,7 +201,7 @@ class InspectableOutput(Vertical):
     def set_pace(self, *, writing: bool, slow: bool) -> None:
         """While it is `writing` nothing is requested: the engine has more important work. `slow`: show each draw."""
         self._quiet, self._live = writing, slow
-        self.set_class(slow, "-live")
+        self._make_room()
         self.look_on()
 
     def set_sampling(self, sampling: SamplingSettings) -> None:
@@ -287,6 +287,10 @@ class InspectableOutput(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall").set_class(self._docked, "-docked")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        self.set_class(self._live and self.size.height >= ROOM_FOR_LIVE, "-live")  # else it leaves the text two lines
 
     def action_fork(self) -> None:
         self.microscope.fork()

@@ -94,6 +94,9 @@ stays, and the key in its border comes back to it.
     def on_mount(self) -> None:
         self.show_lesson()
 
+    def on_unmount(self) -> None:
+        self.screen.remove_class("-lesson")
+
     # Showing
 
     @property
@@ -118,6 +121,7 @@ stays, and the key in its border comes back to it.
             return
         is_wide = self.app.size.width >= WIDE_COLUMNS
         self.set_class(is_wide, "-wide")
+        self.screen.set_class(not is_wide, "-lesson")
         part = self._part if self._part in parts else parts[-1]
         place, title = words["lesson"].format(number=lesson.number, count=len(course.lessons)), lesson.texts.title
         self.border_title = escape(place if is_wide else f"{place}: {title}")  # beside the tab, both have no room

@@ -80,6 +80,14 @@ share: Markdown, or a picture if the name ends in `.svg`.
         self._rows.sort_by(str(message.column_key.value))
         self.show_rows(self._rows)
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether a loss is marked as one of another text."""
+        return any(self._is_other(facts) for facts in self._rows.shown)
+
+    def _is_other(self, facts: RunFacts) -> bool:
+        return facts.card.corpus != self._corpus and facts.reached.best_loss is not None
+
     def mark_other_texts(self) -> None:
         """Mark the losses that cannot be compared with the selected run's."""
         corpus = self.selected.card.corpus if self.selected else ""
@@ -98,7 +106,7 @@ share: Markdown, or a picture if the name ends in `.svg`.
         if name == "name":
             text = f"{MARK if facts.card.path == self._rows.marked else ' '} {text}"
         if name == "loss":
-            is_other = facts.card.corpus != self._corpus and facts.reached.best_loss is not None
+            is_other = self._is_other(facts)
             text = f"{OTHER_TEXT if is_other else ' '}{text}"
             style = "dim" if is_other else style
         return Text(text, style, justify="right" if column.right else "left", no_wrap=True)

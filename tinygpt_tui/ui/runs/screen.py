@@ -163,7 +163,8 @@ class RunsScreen(TabScreen):
 
     def _show_selected(self) -> None:
         """Show what the table has no column for."""
-        self.query_one("#runs-about", Static).update(about(self.facts) if self.facts else "")
+        words = about(self.facts, explain_mark=self.table.has_marks) if self.facts else ""
+        self.query_one("#runs-about", Static).update(words)
         self.query_one(RunPreview).show_run(self.facts)
         self.refresh_bindings()
 

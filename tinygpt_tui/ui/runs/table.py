@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinygpt_tui.runs.facts import RunFacts, bytes_of
+from tinygpt_tui.ui.train.run_list import OTHER_TEXT
 from tinygpt_tui.words import loss_words, parameters, right_words, shortened, size
 
 NOTHING = "–"
@@ -97,8 +98,11 @@ def title_of(name: str, by: str | None, is_reversed: bool, number: int) -> str:
     return f"{column.title} {mark}"
 
 
-def about(facts: RunFacts) -> str:
-    """Return two lines: what the run has reached and saved; its error, its notes, or where it is."""
+def about(facts: RunFacts, *, explain_mark: bool = False) -> str:
+    """Return two lines: what the run has reached and saved; its error, its notes, or where it is.
+
+    `explain_mark`: say what the mark before other runs' losses means.
+    """
     card, reached = facts.card, facts.reached
     best = f"best at step {reached.best_step:,}" if reached.best_loss is not None else "not evaluated yet"
     best += f" (on {reached.best_tokens:,} tokens)" if reached.best_tokens else ""
@@ -112,4 +116,5 @@ def about(facts: RunFacts) -> str:
         saved += f" · {size(taken)} on disk"
     where = "came with the program" if card.origin == "shipped" else f"in {card.path}"
     notes = " ".join(facts.notes.split())
-    return f"{card.name}: {best} · {saved}\n{card.message or notes or where}"
+    mark = f"{OTHER_TEXT}: a loss on another text · " if explain_mark else ""
+    return f"{card.name}: {best} · {saved}\n{mark}{card.message or notes or where}"
