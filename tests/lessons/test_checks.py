@@ -376,3 +376,9 @@ def test_a_reset_forgets_one_lesson_only() -> None:
     assert course.lesson is lessons[1]
     assert course.state.stage == "idea"
     assert course.state.hints == 0
+
+
+def test_a_number_counts_as_the_microscope_shows_it() -> None:
+    surprised, likely = checks.CHECKS["looked_surprised"], checks.CHECKS["looked_between"]
+    assert [surprised(of(looked(1, 0.5, bits=bits)), bits=4.0) for bits in (3.96, 3.94)] == [True, False]
+    assert [likely(of(looked(1, top)), low=0.5, high=0.8, count=1) for top in (0.4996, 0.499)] == [True, False]

@@ -63,7 +63,7 @@ def text_loops(facts: Facts, *, model: str = "", temperature: float = 0.0) -> bo
 
 def looked_surprised(facts: Facts, *, bits: float) -> bool:
     """The microscope was on a character of at least that much surprise."""
-    return any(one.bits >= bits for one in _looked(facts))
+    return any(round(one.bits, 1) >= bits for one in _looked(facts))  # as the microscope shows it: 3.99 is 4.0
 
 
 def looked_sure_and_wrong(facts: Facts, *, probability: float) -> bool:
@@ -201,7 +201,7 @@ def loop_length(text: str) -> int:
 
 def between(facts: Facts, low: float, high: float) -> list[Looked]:
     """Return the characters that the microscope was on at which the best guess was this likely, each once."""
-    found = {one.offset: one for one in _looked(facts) if low <= one.top <= high}
+    found = {one.offset: one for one in _looked(facts) if low <= round(one.top, 3) <= high}  # as it is shown
     return list(found.values())
 
 
