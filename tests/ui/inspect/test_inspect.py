@@ -176,6 +176,10 @@ async def test_attention_is_walked_by_layer_head_and_token() -> None:
         await tab.sees("token 2 of 7: b")
 
         view = tab.screen.query_one(AttentionMap)
+        with pytest.MonkeyPatch.context() as deeper:
+            deeper.setattr(view, "_steps", [*view._steps] * 3)
+            heading = view.draw(94, 34)[0].strip(view.rich_style, 94).text  # the room beside a lesson at 140 columns
+        assert "in view (↑↓)" in heading
         await tab.press("v")  # all heads as one picture, here in half-blocks
         await tab.sees("▀", "▸b", "head 1 of 2", "b attends to")
         assert tab.text.count("▀") > 500

@@ -183,7 +183,7 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
             return [*lines, *self._picture_lines(len(lines), width, height, style), Line(""), self._words(width)]
         grid = self._grid(width, height - HEAD_LINES)
         if 1 < len(grid.layers) < len(self._steps):
-            shown = f"   showing layers {grid.layers.start + 1}–{grid.layers.stop} of {len(self._steps)} (↑↓)"
+            shown = f"   layers {grid.layers.start + 1}–{grid.layers.stop} in view (↑↓)"
             first.append(shown, style["token"])
         for layer in grid.layers:
             tables = [table_of(picture) for picture in self._steps[layer].pictures]
