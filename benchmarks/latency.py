@@ -1,6 +1,6 @@
 """How quick the screen stays while the engine writes as fast as it can: `python benchmarks/latency.py [RUNS]`.
 
-The real app runs in a pseudo-terminal of 140x40, its form asking for 100,000 tokens, and is driven by keys. While
+The real app runs in a pseudo-terminal of 150x40, its form asking for 100,000 tokens, and is driven by keys. While
 shakespeare-small writes, a letter that no text has is typed into the prompt five times a second, and the clock runs
 until the letter has been written to the terminal; the same before it writes, for comparison. It also measures the app
 process's share of one core (its own: the engine is another process) and its memory when 10,000, 50,000 and 100,000
@@ -31,7 +31,7 @@ import psutil
 
 from tinygpt_tui.paths import HOME_VARIABLE
 
-SIZE = (40, 140)  # rows, columns
+SIZE = (40, 150)  # rows, columns
 MODEL = "shakespeare-small"
 MARKS = (10_000, 50_000, 100_000)  # characters
 TOKENS = 100_000  # asked for; a token is a character here
@@ -160,7 +160,7 @@ def measure() -> Found:
     """Type while nothing is written, then while it writes."""
     found = Found()
     with tempfile.TemporaryDirectory() as home:
-        Path(home, "settings.json").write_text(json.dumps({"model": MODEL}), encoding="utf-8")
+        Path(home, "settings.json").write_text(json.dumps({"model": MODEL, "pace": "full"}), encoding="utf-8")
         screen = Screen(home)
         try:
             screen.wait_for(lambda seen: b"weights" in ESCAPES.sub(b"", seen), "the whole form")

@@ -23,6 +23,7 @@ STARTERS = {
     "workers/exporter.py": "the same, asynchronously",
     "workers/device_check.py": "the same, watched",
     "native/build.py": "a compiler",
+    "measuring/llama_cpp.py": "llama.cpp, which ends where its standard input does",
     "measuring/first_token.py": "a command whose time is measured",
     "server/in_browser.py": "no process: the command line of one",
 }
