@@ -33,7 +33,7 @@ COMMANDS = {
     "models": "list the models.",
     "runs": "list the training runs; compare, rename, delete, export or share them.",
     "learn": "guided lessons in the app; list them, reset one, or write a report to hand in.",
-    "data": "list the corpora, download one, or remove what was saved of large texts.",
+    "data": "list the corpora, download one, or remove what can be made again.",
     "tokenizer": "train a tokenizer on a text, show its tokens, cut a text with it, compare several.",
     "watch": "show the live chart of a run; Ctrl-C leaves the run running.",
     "stop": "stop a run and save its best weights.",

@@ -17,6 +17,7 @@ import msgspec
 
 from tinygpt_tui.corpora.formats import PACKED, PARQUET, RECORDS, TEXTS
 from tinygpt_tui.errors import CorpusError, DownloadError, NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.reading import read_bytes
 from tinygpt_tui.words import shortened
 
 PREFIX = "hf:"
@@ -25,6 +26,7 @@ CONVERTED, OWN = "refs%2Fconvert%2Fparquet", "main"  # branches
 PARTIAL = "partial-"  # before the name of a split of which only the beginning is converted
 USUAL_CONFIG, USUAL_SPLIT = "default", "train"
 NAMED = 8  # choices in a hint
+LARGEST_TOKEN = 1 << 12  # bytes
 NO_TEXTS = frozenset({"dataset_infos.json", "dataset_info.json", "state.json", "config.json"})
 
 
@@ -82,7 +84,7 @@ def hub_headers() -> dict[str, str]:
     if not token:
         home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
         try:
-            token = (home / "token").read_text(encoding="ascii").strip()
+            token = read_bytes(home / "token", LARGEST_TOKEN).decode("ascii").strip()
         except (OSError, ValueError):
             token = ""
     return {"Authorization": f"Bearer {token}"} if token.isascii() and token.isprintable() and token else {}

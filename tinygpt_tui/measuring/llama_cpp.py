@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.errors import EngineError
+from tinygpt_tui.reading import decode, read_bytes
+
+LARGEST_LOG = 1 << 24  # bytes
 
 
 class LlamaCpp:
@@ -76,12 +79,12 @@ class LlamaCpp:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if line:
-            answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = decode(line)
             return answer
         code = self._process.wait()
         if code < 0:
             raise EngineError(f"llama.cpp does not run on this processor: it ended by signal {-code}")
-        said = self._log.read_text(encoding="utf-8", errors="replace").strip()
+        said = read_bytes(self._log, LARGEST_LOG).decode("utf-8", "replace").strip()
         raise EngineError(f"llama.cpp ended: {said.splitlines()[-1] if said else 'it said nothing'}")
 
 
@@ -103,7 +106,7 @@ def main(path: str) -> None:
     print("{}", file=answers, flush=True)
     for request in sys.stdin:
         began = time.process_time()
-        answer = server.handle_completions(json.loads(request))
+        answer = server.handle_completions(decode(request))
         worked_s = time.process_time() - began
         print(json.dumps({**answer, "worked_s": worked_s}), file=answers, flush=True)
 

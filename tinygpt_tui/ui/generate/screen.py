@@ -155,10 +155,9 @@ class GenerateScreen(TabScreen):
 
     def action_go_on(self) -> None:
         """Continue from the end of the text; without one, reopen the last session."""
-        last = self.pane.welcome.last
         if self.pane.output.text:
             self._write(requests.continued(self.pane))
-        elif last is not None:
+        elif (last := self.pane.welcome.last) is not None:
             self._reopen(last.id)
 
     @work(exit_on_error=False)
@@ -177,8 +176,9 @@ class GenerateScreen(TabScreen):
         self._save_own_sampling()
         self._writer.write(request)
 
-    def _save_copy(self, request: SaveCopy) -> None:
-        self.run_worker(dialogs.save_copy(self, self.chooser, request), exit_on_error=False)
+    @work(exit_on_error=False)
+    async def _save_copy(self, request: SaveCopy) -> None:
+        await dialogs.save_copy(self, self.chooser, request)
 
     def action_edit_turn(self) -> None:
         """Say a turn of the conversation otherwise: a new branch begins there."""

@@ -192,6 +192,14 @@ class TextPane(Vertical):
 
     # Writing
 
+    @work(exit_on_error=False)
+    async def follow(self, writing: GenerationView, job: Job) -> None:
+        """Have the writer apply the job's events, until another text is written."""
+        async for events in job:
+            if writing is not self.writing:
+                return
+            self.writer.apply(events)
+
     def stop(self) -> None:
         """End at the next token; the text stays."""
         self.writing.stop()

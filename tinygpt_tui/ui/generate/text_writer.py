@@ -18,7 +18,7 @@ from tinygpt_tui.ui.shared.generation_view import GenerationView
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.text_pane import TextPane
-    from tinygpt_tui.workers.client import Engine, Job
+    from tinygpt_tui.workers.client import Engine
 
 
 class TextWriter:
@@ -49,15 +49,10 @@ class TextWriter:
         job = self._engine.start(msgspec.structs.replace(wanted, allowed=allowed, changes=changes))
         writing.job = job
         pane.pacer.follow(job)
-        pane.run_worker(self._follow(writing, job), exit_on_error=False)
+        pane.follow(writing, job)
 
-    async def _follow(self, writing: GenerationView, job: Job) -> None:
-        async for events in job:
-            if writing is not self._pane.writing:
-                return
-            self._apply(events)
-
-    def _apply(self, events: list[GenerationEvent]) -> None:
+    def apply(self, events: list[GenerationEvent]) -> None:
+        """Take in events of the text that the pane shows."""
         pane = self._pane
         text, tokens, at = "", [], len(pane.output.text)
         ended: GenerationEnded | None = None
