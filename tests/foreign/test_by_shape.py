@@ -37,7 +37,8 @@ from tinygpt_tui.foreign.qkv_order import READINGS
 from tinygpt_tui.settings.architecture import GPTSettings
 
 NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN, "odd": ODD}
-# With the weights of some processors no first reading of it is better than counting letters, and the search ends.
+# Read wrongly at first, it may be surprised less by another text than by its own, depending on the processor's
+# rounding: then nothing is told, and all is said to be assumed.
 UNTOLD = "each head's q, k, v together"
 CASES = [
     *((name, "pre-norm") for name in SPELLINGS),

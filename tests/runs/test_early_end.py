@@ -92,6 +92,17 @@ def test_another_trainer_of_the_run_is_left_alone(run: RunFolder) -> None:
     assert not Path(run.events).exists()
 
 
+def test_one_of_several_processes_leaves_a_stop_to_the_training(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others would wait for it, for as long as torchrun lets them."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    Control(run.control).send("stop")
+    with stoppable(run):
+        assert "stop before the start" not in {thread.name for thread in threading.enumerate()}
+    assert Control(run.control).pending("stop")
+
+
 def test_a_stop_after_the_import_is_left_to_the_training(run: RunFolder) -> None:
     with stoppable(run):
         pass

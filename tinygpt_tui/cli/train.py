@@ -26,13 +26,13 @@ from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRES
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 
-SURVEYED = 2_000_000  # characters, so that it takes no more than a second or two
-
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.corpus import Corpus, CorpusText
     from tinygpt_tui.planning.machine import Machine
     from tinygpt_tui.runs.folder import RunSettings
     from tinygpt_tui.training.fine_tuning import Origin
+
+SURVEYED = 2_000_000  # characters, so that it takes no more than a second or two
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -114,7 +114,7 @@ def find_corpus(name: str) -> CorpusEntry:
     check_kind(path)
     raise NotFoundError(
         f"no corpus and no file is called {name!r}",
-        f"corpora: {', '.join(entries)}; or a file, a folder, a glob an address (https://…) or hf:OWNER/NAME",
+        f"corpora: {', '.join(entries)}; or a file, a folder, a glob, an address (https://…) or hf:OWNER/NAME",
     )
 
 

@@ -5,6 +5,7 @@ A command sent twice is one command, and a check costs a few microseconds a step
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +14,7 @@ import psutil
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.files import remove
 from tinygpt_tui.platforms import since_boot
-from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunState, RunStatus
 
 Command = Literal["stop", "pause", "save", "sample"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
@@ -63,9 +64,26 @@ class Control:
             self.cancel(command)
 
 
-def process_started_at() -> float:
-    """Return when this process started, seconds since 1970; with the pid it identifies the process."""
-    return float(psutil.Process().create_time())
+def process_started_at(pid: int | None = None) -> float:
+    """Return when a process started, this one without `pid`, in seconds since 1970.
+
+    With the pid it identifies the process. Raises psutil.Error where there is none.
+    """
+    return float(psutil.Process(pid).create_time())
+
+
+def status_of(pid: int, state: RunState, step: int, steps: int, message: str = "") -> RunStatus:
+    """Return the status that a trainer reports now whose process is `pid`. Raises psutil.Error where there is none."""
+    return RunStatus(
+        state=state,
+        step=step,
+        steps=steps,
+        pid=pid,
+        pid_created=process_started_at(pid),
+        pid_since_boot=since_boot(pid),
+        time=time.time(),
+        message=message,
+    )
 
 
 def is_alive(status: RunStatus) -> bool:

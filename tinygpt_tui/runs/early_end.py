@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from tinygpt_tui.errors import StorageError, TinyGPTError
 from tinygpt_tui.events.training import Note, RunEnded
 from tinygpt_tui.files import take_lock
-from tinygpt_tui.platforms import since_boot
-from tinygpt_tui.runs.control import Control, process_started_at
-from tinygpt_tui.runs.folder import RunFolder, RunStatus
+from tinygpt_tui.runs.control import Control, status_of
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal, last_event
 
 STOPPED_EARLY = "stopped before the first step"
@@ -36,16 +35,7 @@ def record_early_end(run: RunFolder, journal: Journal, ended: RunEnded, before: 
     earlier = None
     with contextlib.suppress(TinyGPTError):
         earlier = run.read_status()
-    status = RunStatus(
-        state=final.reason,
-        step=final.step,
-        steps=earlier.steps if earlier else 0,
-        pid=os.getpid(),
-        pid_created=process_started_at(),
-        pid_since_boot=since_boot(os.getpid()),
-        time=time.time(),
-        message=final.message,
-    )
+    status = status_of(os.getpid(), final.reason, final.step, earlier.steps if earlier else 0, final.message)
     with contextlib.suppress(StorageError):
         journal.append([*note, final])
     with contextlib.suppress(StorageError):
@@ -56,8 +46,12 @@ def record_early_end(run: RunFolder, journal: Journal, ended: RunEnded, before: 
 def stoppable(run: RunFolder, said: Callable[[RunEnded], None] = lambda _: None) -> Iterator[None]:
     """Obey a stop while the block imports torch, which takes seconds: the end is recorded and `said`, the process ends.
 
-    An import cannot be interrupted from another thread, and nothing has started that would have to be saved.
+    An import cannot be interrupted from another thread, and nothing has started that would have to be saved. Where
+    torchrun has started several processes, the others wait for this one: the training ends them.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        yield
+        return
     over = threading.Event()
 
     def watch() -> None:

@@ -15,9 +15,8 @@ from tinygpt_tui.checkpoints.native import write_trained, write_weights
 from tinygpt_tui.errors import InUseError, RunError, StorageError
 from tinygpt_tui.events.training import Evaluation, Paused, Progress, Resumed, RolledBack, Saved, TrainingEvent
 from tinygpt_tui.files import whole_file
-from tinygpt_tui.platforms import since_boot
-from tinygpt_tui.runs.control import Control, process_started_at
-from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
+from tinygpt_tui.runs.control import Control, status_of
+from tinygpt_tui.runs.folder import RunFolder, RunState
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.training.evaluations import PROGRESS_S
@@ -42,7 +41,6 @@ class Recorder:
         self.step = 0  # where an earlier trainer left the run, until there is a training
         self.steps = 0
         self._folder, self._control = folder, control
-        self._started_at, self._since_boot = process_started_at(), since_boot(os.getpid())
         self._status_at = self._resume_at = time.monotonic()
         self._saving_s = 0.0
         self._saved_choice = ""
@@ -158,18 +156,8 @@ class Recorder:
     def report(self, state: RunState, message: str = "") -> None:
         """Write the status. Raises StorageError."""
         self._status_at = time.monotonic()
-        self._folder.write_status(
-            RunStatus(
-                state=state,
-                step=self.current_step,
-                steps=self._training.settings.steps if self._training else self.steps,
-                pid=os.getpid(),
-                pid_created=self._started_at,
-                pid_since_boot=self._since_boot,
-                time=time.time(),
-                message=message,
-            )
-        )
+        steps = self._training.settings.steps if self._training else self.steps
+        self._folder.write_status(status_of(os.getpid(), state, self.current_step, steps, message))
 
     def report_progress(self, event: TrainingEvent) -> None:
         """Write the status after an event, if it is time. Raises RunError if the model is gone."""

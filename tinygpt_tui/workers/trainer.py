@@ -9,7 +9,6 @@ import contextlib
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +20,7 @@ from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.reading import decode
-from tinygpt_tui.runs.control import Control, is_alive, live_status
+from tinygpt_tui.runs.control import Control, is_alive, live_status, status_of
 from tinygpt_tui.runs.early_end import stoppable
 from tinygpt_tui.runs.extending import check_resumable
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus, steps_of
@@ -66,16 +65,7 @@ def announce(run: RunFolder, pid: int) -> None:
     with contextlib.suppress(TinyGPTError, psutil.Error):
         earlier = RunWatch(run).status()
         steps = steps_of(run.read_settings(), earlier)
-        status = RunStatus(
-            state="starting",
-            step=earlier.step if earlier else 0,
-            steps=steps,
-            pid=pid,
-            pid_created=psutil.Process(pid).create_time(),
-            pid_since_boot=platforms.since_boot(pid),
-            time=time.time(),
-        )
-        run.write_status(status)
+        run.write_status(status_of(pid, "starting", earlier.step if earlier else 0, steps))
 
 
 class RunWatch:
