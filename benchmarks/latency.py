@@ -1,6 +1,6 @@
 """How quick the screen stays while the engine writes as fast as it can: `python benchmarks/latency.py [RUNS]`.
 
-The real app runs in a pseudo-terminal of 150x40, its form asking for 100,000 tokens, and is driven by keys. While
+The real app runs in a pseudo-terminal of 140x40, its form asking for 100,000 tokens, and is driven by keys. While
 shakespeare-small writes, a letter that no text has is typed into the prompt five times a second, and the clock runs
 until the letter has been written to the terminal; the same before it writes, for comparison. It also measures the app
 process's share of one core (its own: the engine is another process) and its memory when 10,000, 50,000 and 100,000
@@ -31,7 +31,7 @@ import psutil
 
 from tinygpt_tui.paths import HOME_VARIABLE
 
-SIZE = (40, 150)  # rows, columns
+SIZE = (40, 140)  # rows, columns
 MODEL = "shakespeare-small"
 MARKS = (10_000, 50_000, 100_000)  # characters
 TOKENS = 100_000  # asked for; a token is a character here
@@ -60,7 +60,7 @@ LETTERS = [
 ]
 RECENT = 1 << 16  # bytes of the app's output that are kept
 ESCAPES = re.compile(rb"\x1b\[[0-9;?<>=]*[A-Za-z~]")
-COUNT = re.compile(rb"(\d+) tok")
+COUNT = re.compile(rb"([\d,]+) tok")
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Screen:
         """
         counts = COUNT.findall(ESCAPES.sub(b"", self._recent))
         if counts:
-            self.count = int(counts[-1])
+            self.count = int(counts[-1].replace(b",", b""))
         return self.count
 
     def wait_for(self, there: Callable[[bytes], bool], words: str, seconds: float = PATIENCE_S) -> None:
