@@ -58,7 +58,6 @@ class Model:
 
     @property
     def block_size(self) -> int:
-        """How many tokens the model sees at once."""
         return self.config.architecture.block_size
 
     def generate(self, prompt: str = "", **settings: Any) -> str:

@@ -123,7 +123,6 @@ def install_command(package: str, extra: str = "", *, again: bool = False) -> st
 
 
 def installer() -> Installer:
-    """Return how the program was installed."""
     prefix = Path(sys.prefix)
     if (prefix / "uv-receipt.toml").is_file():
         return Installer.UV_TOOL
@@ -140,7 +139,6 @@ def installer() -> Installer:
 
 
 def distribution() -> str:
-    """Return the name of the distribution that is installed here."""
     try:
         importlib.metadata.distribution(LITE)
     except importlib.metadata.PackageNotFoundError:

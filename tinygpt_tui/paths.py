@@ -95,7 +95,6 @@ def entry_named(folder: Path, name: str) -> Path:
 
 
 def models_folder() -> Path:
-    """Return the folder of the user's own models."""
     return home() / "models"
 
 
@@ -115,7 +114,6 @@ def logs_folder() -> Path:
 
 
 def settings_file() -> Path:
-    """Return the app's settings file."""
     return home() / "settings.toml"
 
 

@@ -51,7 +51,6 @@ SignalHandler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 def is_windows(system: str = SYSTEM) -> bool:
-    """Whether this is Windows."""
     return system == WINDOWS
 
 
@@ -322,7 +321,6 @@ def sync_folder(folder: Path, system: str = SYSTEM) -> None:
 
 
 def library_name(stem: str, system: str = SYSTEM) -> str:
-    """Return the file name of a shared library."""
     return stem + {WINDOWS: ".dll", MACOS: ".dylib"}.get(system, ".so")
 
 

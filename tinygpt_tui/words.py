@@ -71,7 +71,6 @@ def shortened(text: str, length: int) -> str:
 
 
 def threads(count: int) -> str:
-    """A number of processor threads."""
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 

@@ -58,7 +58,6 @@ class AdaptiveEngine:
         return self._learner.model
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """Return a copy of its weights by name."""
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.model.state_dict().items()}
 
     @property
@@ -68,7 +67,6 @@ class AdaptiveEngine:
 
     @property
     def steps(self) -> int:
-        """How many gradient steps it has taken."""
         return self._learner.steps
 
     @property

@@ -35,7 +35,6 @@ class AdaptiveJob(GenerationJob):
             self.engine.in_use = False
 
     def before(self) -> Iterator[TextEvent]:
-        """Read the prompt."""
         for read in self.engine.reading(self._text.ids):
             yield self._adapted(read)
             if self._text.ended is not None:

@@ -37,5 +37,4 @@ class Bigram(LanguageModel):
         return logits
 
     def new_memory(self, batch: int) -> BigramMemory:
-        """Return a memory that has seen nothing."""
         return BigramMemory(lengths=[0] * batch)

@@ -63,7 +63,6 @@ class _PixelPlot:
         self._image: Image = np.full((high, wide, 3), ground, dtype=np.float64)
 
     def pixels(self) -> NDArray[np.uint8]:
-        """Return the whole plot."""
         chart, drawn = self._chart, self._drawn
         for tick in drawn.heights:
             self._level(tick.value, GRID_STYLE, DOTTED, GRID_STRENGTH)

@@ -36,7 +36,6 @@ class Scale:
         return np.clip(place, -10.0 * self.dots - 10, 11.0 * self.dots + 10)
 
     def dot(self, value: float) -> int:
-        """The dot that one value falls on."""
         return int(np.rint(self.place(np.array([value], dtype=np.float64)))[0])
 
     def holds(self, value: float) -> bool:

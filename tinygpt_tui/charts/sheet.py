@@ -37,7 +37,6 @@ class Sheet:
         self.styles[row : row + rows, column : column + columns] = styles
 
     def write(self, row: int, column: int, text: str, style: StyleType = "") -> None:
-        """Put one line of text."""
         if column < 0 or not 0 <= row < self.height:
             return
         text = shortened(plain(text, self.ascii), self.width - column, self.ascii)

@@ -13,7 +13,6 @@ MOVED = ("train", "family", "window")  # measure the project, not the machine: t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the benchmarks and their arguments."""
     benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", title="benchmarks", required=True)
     for name, module in (("generate", bench_generate), ("records", bench_records)):
         summary = (module.__doc__ or "").split("\n")[0].partition(": ")[2]

@@ -16,7 +16,6 @@ LARGEST = 1 << 24  # bytes of the text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object with every figure instead of the table")
 
 

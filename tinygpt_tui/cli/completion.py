@@ -27,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the script for a shell."""
     from argcomplete.shell_integration import shellcode
 
     write_data(shellcode([PROGRAM], shell=arguments.shell))

@@ -26,7 +26,6 @@ WRITING_SHARE = 1 / 3  # of that time, where the model has to write its text fir
 
 
 def add_distil_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a distillation."""
     group = parser.add_argument_group("if the format cannot store the model")
     group.add_argument(
         "--distil",

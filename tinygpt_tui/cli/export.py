@@ -13,7 +13,6 @@ from tinygpt_tui.words import size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     width = max(map(len, FORMS))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "formats:\n" + "\n".join(f"  {form.name:{width}}  {form.description}" for form in FORMS.values())

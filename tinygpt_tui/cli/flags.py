@@ -80,7 +80,6 @@ class Once(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Store the value."""
         given: set[str] = namespace.__dict__.setdefault("_given", set())
         if option_string is not None and self.dest in given:
             parser.error(f"{option_string} was given twice: {getattr(namespace, self.dest)!r} and {values!r}")

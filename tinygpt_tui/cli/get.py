@@ -9,7 +9,6 @@ from tinygpt_tui.platforms import own_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("repository", metavar="USER/NAME", help="the repository on the Hub, or USER/NAME@REVISION")
     parser.add_argument("--name", default="", help="name of the model here (default: its own)")
 

@@ -15,12 +15,10 @@ from tinygpt_tui.words import loss_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line for each model."""
     cards = list_models()
     if arguments.json:
         write_data("".join(msgspec.json.encode(card).decode() + "\n" for card in cards))

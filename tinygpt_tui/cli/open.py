@@ -31,7 +31,6 @@ HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "e
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument(
         "path",
         help="a .pt, .pth, .bin, .ckpt, .pkl, .safetensors or .gguf file, a folder, a folder of several, or hf:NAME",

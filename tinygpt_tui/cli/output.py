@@ -49,12 +49,10 @@ def write_data(text: str) -> None:
 
 
 def notify(text: str) -> None:
-    """Print a message to stderr."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def print_error(error: TinyGPTError) -> None:
-    """Print an error and its hint to stderr."""
     notify(f"tinygpt-tui: {error.message}")
     if error.hint:
         notify(f"  {error.hint}")

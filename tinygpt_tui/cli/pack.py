@@ -10,7 +10,6 @@ from tinygpt_tui.errors import storage_error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("text", help="a file; the better the model predicts it, the smaller it becomes")
     parser.add_argument(
         "--model", required=True, metavar="NAME", help="a model's name (`tinygpt-tui models`) or folder"

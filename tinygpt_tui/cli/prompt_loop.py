@@ -138,7 +138,6 @@ class PromptLoop:
         return tokenizer
 
     def _start(self, instructions: str = "") -> None:
-        """Start a new conversation."""
         tokenizer = self._dialogue()
         self._turns = [Turn(tokenizer.role(SYSTEM), instructions)] if instructions else []
         write("new conversation\n")

@@ -17,7 +17,6 @@ SAMPLES, TOKENS = 2, 300  # in the card
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`) or its folder")
     parser.add_argument("--to", required=True, dest="repository", metavar="USER/NAME", help="the repository on the Hub")
     parser.add_argument(

@@ -14,7 +14,6 @@ records` makes the rows of the included models and of the compressors again.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.epilog = EPILOG
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--json", action="store_true", help="one JSON object a row")
@@ -22,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the table."""
     records = read_records()
     if arguments.json:
         import msgspec

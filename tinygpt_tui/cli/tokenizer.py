@@ -197,7 +197,6 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _length(text: CorpusText, tokenizer: Tokenizer) -> float:
-    """Return how many characters a token has on average."""
     from tinygpt_tui.training.vocabulary import count_tokens
 
     return text.characters / max(1, count_tokens(text, tokenizer))

@@ -36,7 +36,6 @@ SURVEYED = 2_000_000  # characters, so that it takes no more than a second or tw
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.usage = "%(prog)s --corpus NAME|FILE|FOLDER [--name NAME] [--preset PRESET]\n  [--minutes X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "presets, and where their models can be exported to (≈ nearly):\n" + "\n".join(

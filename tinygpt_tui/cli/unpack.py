@@ -12,7 +12,6 @@ from tinygpt_tui.errors import NotFoundError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("file", help="a file that `tinygpt-tui pack` wrote")
     parser.add_argument(
         "--model", metavar="NAME", help="the model that it was packed with (default: yours of the name in the file)"

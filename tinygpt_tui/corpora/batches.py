@@ -106,7 +106,6 @@ class MixedWindows:
         self._new, self._old, self._batch_size, self._share = new, old, batch_size, share
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """See Windows."""
         before, after = (int(number * self._batch_size * self._share) for number in (step, step + 1))
         count = self._batch_size - (after - before)
         parts = self._new.rows(step * self._batch_size - before, count), self._old.rows(before, after - before)

@@ -53,12 +53,10 @@ class CorpusEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def here(self) -> bool:
-        """Whether the text is on this machine."""
         return self.path is not None
 
     @property
     def is_task(self) -> bool:
-        """Whether it is a toy task."""
         return self.name in TASKS and not self.row.file
 
     @property
@@ -173,7 +171,6 @@ def require_corpus(name: str) -> tuple[CorpusEntry, Path]:
 
 
 def read_catalog() -> dict[str, CatalogRow]:
-    """Return the rows of the shipped catalogue by name."""
     content = (paths.shipped_data() / CATALOG).read_bytes()
     return decode_toml(content, dict[str, CatalogRow])
 

@@ -75,7 +75,6 @@ class Dialogues:
 
     @property
     def learned_roles(self) -> Sequence[str]:
-        """The roles whose turns are learned."""
         return self.replies or (ASSISTANT,)
 
     def check(self) -> None:

@@ -38,7 +38,6 @@ class Copies(NamedTuple):
 
     @property
     def characters(self) -> int:
-        """How many characters are copied."""
         return sum(end - start for start, end in self.spans)
 
 

@@ -98,7 +98,6 @@ class CorpusText:
 
     @property
     def text(self) -> str:
-        """The whole of it."""
         return "".join(self.parts)
 
     @property
@@ -108,7 +107,6 @@ class CorpusText:
 
     @property
     def characters(self) -> int:
-        """How many it has."""
         return sum(self.counts.values())
 
     @property
@@ -199,7 +197,6 @@ class CorpusText:
         return Corpus(tokenizer, train, validation, characters, file=file, replies=replies)
 
     def _own_tokenizer(self) -> Tokenizer:
-        """Return the tokenizer of the text's own characters and roles."""
         if self.roles is None:
             return CharTokenizer.of_counts(self.counts)
         counts = {character: count for character, count in self.counts.items() if not MARKS.match(character)}

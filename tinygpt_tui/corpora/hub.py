@@ -54,7 +54,6 @@ class HubFile(msgspec.Struct, frozen=True):
 
 
 def is_data_set(name: str) -> bool:
-    """Whether a corpus of that name is a data set of the Hub."""
     return name.startswith(PREFIX)
 
 
@@ -74,7 +73,6 @@ def data_set(name: str) -> DataSet:
 
 
 def hub_address() -> str:
-    """Return the address of the Hub."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 

@@ -50,11 +50,9 @@ class MixedStreams:
         self._new, self._old = new, old
 
     def is_start(self, step: int) -> bool:
-        """See Streams."""
         return self._new.is_start(step) or self._old.is_start(step)
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """See Streams."""
         parts = self._new.batch(step), self._old.batch(step)
         inputs, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
         return inputs, targets

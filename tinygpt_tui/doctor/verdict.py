@@ -54,7 +54,6 @@ def _of_curves(history: RunHistory, floors: Sequence[Floor], entropy: float | No
 
 
 def _rank(loss: float, floors: Sequence[Floor], entropy: float | None, units: str, *, live: bool) -> Verdict:
-    """Rank a loss among the baselines."""
     now = "now " if live else ""
     if entropy and loss < entropy * NEAR_ENTROPY:
         return Verdict(f"{now}within {max(0.0, loss / entropy - 1):.0%} of the entropy: no model can do better", "good")

@@ -29,7 +29,6 @@ class ExportSource:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Its vocabulary."""
         return self.stored.tokenizer
 
     @property

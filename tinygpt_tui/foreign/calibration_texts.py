@@ -48,7 +48,6 @@ def text_at(path: Path) -> CalibrationText:
 
 
 def known_share(tokenizer: Tokenizer, text: str) -> float:
-    """Return which share of a text's characters the tokenizer knows."""
     unknown = set(tokenizer.unknown_in(text))
     return 1 - sum(text.count(character) for character in unknown) / max(1, len(text))
 

@@ -44,7 +44,6 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assumption(setting: str, value: object, detail: str = "") -> Fact:
-    """Return the fact that a setting is a guess."""
     assumed = answers_in_words({setting: value})
     return Fact(name=setting, value=in_words(value), source="guess", detail=detail, assumed=assumed)
 

@@ -51,7 +51,6 @@ class Inspection:
 
     @property
     def name(self) -> str:
-        """What to call the model."""
         return self.source.name
 
     @property

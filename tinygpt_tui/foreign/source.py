@@ -97,7 +97,6 @@ class Source:
 
     @property
     def size_bytes(self) -> int:
-        """How large the weights' files are."""
         return sum(file.stat().st_size for file in self.files if is_file(file))
 
 

@@ -49,7 +49,6 @@ class TensorPlace:
 
     @property
     def numel(self) -> int:
-        """How many numbers it has."""
         return math.prod(self.shape)
 
     @property
@@ -59,7 +58,6 @@ class TensorPlace:
 
     @property
     def is_float(self) -> bool:
-        """Whether its numbers are floats."""
         return self.kind in FLOATS
 
 

@@ -159,7 +159,6 @@ def _at(weights: Weights, place: int) -> Any:
 
 
 def _count(mask: NDArray[np.bool_]) -> Counts:
-    """Return how many are true in each row."""
     if mask.ndim == 1:
         return int(np.count_nonzero(mask))  # several times as fast as the sum
     counts: NDArray[np.intp] = np.add.reduce(mask, axis=-1, dtype=np.intp)

@@ -55,9 +55,7 @@ class Weights(Protocol):
 
     shapes: Mapping[str, tuple[int, ...]]
 
-    def read(self, name: str) -> NDArray[np.float64]:
-        """Return a tensor's numbers."""
-        ...
+    def read(self, name: str) -> NDArray[np.float64]: ...
 
 
 class SafetensorsWeights:
@@ -69,7 +67,6 @@ class SafetensorsWeights:
         self.shapes: Mapping[str, tuple[int, ...]] = {name: place.shape for name, place in self._places.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:
-        """See Weights."""
         return read_tensors(self._path, {name: self._places[name]})[name].astype(np.float64)
 
 
@@ -81,7 +78,6 @@ class OtherWeights:
         self.shapes: Mapping[str, tuple[int, ...]] = {name: one.shape for name, one in tensors.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:
-        """See Weights."""
         numbers: NDArray[np.float64] = self._tensors[name].astype(np.float64)
         return numbers
 

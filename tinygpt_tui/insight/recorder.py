@@ -102,7 +102,6 @@ class Recorder:
     def _computed(
         self, function: Callable[..., Any], arguments: Sequence[Any], named: dict[str, Any], result: Any
     ) -> None:
-        """Take in one operation and its result."""
         if self._closed:
             return
         tensors = [*_tensors_in(arguments), *_tensors_in(named.values())]

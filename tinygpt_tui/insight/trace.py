@@ -37,11 +37,9 @@ class TraceJob:
         self._stopped = False
 
     def stop(self) -> None:
-        """End at the next event."""
         self._stopped = True
 
     def __iter__(self) -> Iterator[GenerationEvent]:
-        """Yield the events."""
         began = time.perf_counter()
         model, tokenizer, settings = self._model, self._tokenizer, self._model.settings
         whole = tokenizer.encode(self._text)

@@ -30,17 +30,14 @@ class Course:
         self.last_wrong = ""  # the last answer, if it was wrong
 
     def key(self, lesson: Lesson) -> str:
-        """Return the name of a lesson in the file of the progress."""
         return f"{self._pack}/{lesson.id}" if self._pack else lesson.id
 
     @property
     def lesson(self) -> Lesson | None:
-        """The lesson that is open."""
         return next((one for one in self.lessons if self.key(one) == self.progress.current), None)
 
     @property
     def state(self) -> LessonProgress:
-        """The progress of the lesson that is open."""
         return self.progress.lessons.setdefault(self.progress.current, LessonProgress())
 
     def is_done(self, lesson: Lesson) -> bool:
@@ -114,7 +111,6 @@ class Course:
         return False
 
     def done(self, facts: Facts) -> list[bool]:
-        """Return for each thing to do whether it was done."""
         assert self.lesson is not None
         found = self.facts(facts)
         return [CHECKS[one.check](found, **one.arguments) for one in self.lesson.done]

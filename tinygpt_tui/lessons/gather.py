@@ -47,7 +47,6 @@ class RunReader:
 
 
 def read_models() -> dict[str, Model]:
-    """Return the models on this machine by name."""
     return {card.name: _model(card) for card in list_models() if not card.problem}
 
 

@@ -51,7 +51,6 @@ class Progress(msgspec.Struct):
 
 
 def progress_file() -> Path:
-    """Return the file of the lessons' progress."""
     return paths.home() / "lessons.json"
 
 

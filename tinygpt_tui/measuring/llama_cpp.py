@@ -70,7 +70,6 @@ class LlamaCpp:
         return written / taken_s
 
     def close(self) -> None:
-        """End the process."""
         self._process.kill()
         with self._process:
             pass

@@ -70,7 +70,6 @@ class Nets:
         self.no_llama_cpp = ""
 
     def model(self, form: Form) -> LanguageModel:
-        """Return the net in a form."""
         if form not in self._models:
             settings = msgspec.structs.replace(self.size.settings, **_CHANGES[form])
             with torch.random.fork_rng(devices=[]):

@@ -91,7 +91,6 @@ def _policies(size: Size) -> tuple[Policy, ...]:
 
 
 def _full_tokens(size: Size, policy: Policy) -> int:
-    """Return how many tokens a turn has at least."""
     if policy == "exact":
         return size.full
     # From one cut of reanchor to the next: a turn that ends between them would leave the slow one out.

@@ -110,11 +110,9 @@ class Reader:
         return np.array(numbers, dtype=np.int32)
 
     def unknown(self, id: int) -> UsageError:
-        """Return the error of an unknown id."""
         return UsageError(f"token {id} is not one of the model's {self.vocab_size}")
 
     def run(self, job: Job) -> None:
-        """Run a job."""
         self._library.read(ctypes.addressof(job))
 
     def job(self, texts: Sequence[Text], ids: NDArray[np.int32], logits: Logits | None, every: bool = False) -> Job:

@@ -140,7 +140,6 @@ def check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Shape
 
 
 def no_floats(name: str, tensor: str, kind: str) -> CheckpointError:
-    """Return the error of a tensor with another kind of numbers."""
     return CheckpointError(f"{name}: {tensor} is made of {kind}, not of floats", "the file is damaged")
 
 

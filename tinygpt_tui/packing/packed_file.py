@@ -38,7 +38,6 @@ class Packed:
     code: bytes
 
     def to_bytes(self) -> bytes:
-        """Return the file."""
         rest = b"".join(
             (
                 self.model_mark,

@@ -110,7 +110,6 @@ def _matrix_weights(s: ArchitectureSettings) -> int:
 
 
 def step_seconds(settings: TrainingSettings, machine: Machine) -> float:
-    """Return about how long one step takes."""
     work = work_of(settings)
     compute = MATRIX_MS * work.matrix + MUON_MS * work.muon
     memory = PASS_MS * work.passes + SCORE_MS * work.scores + ADAM_MS * work.adam

@@ -178,7 +178,6 @@ def _teacher(history: RunHistory, unit: Callable[[Floats], Floats], style: Style
 
 
 def _end(history: RunHistory) -> int:
-    """The step at which a run is to end."""
     return max(history.steps, history.step)
 
 

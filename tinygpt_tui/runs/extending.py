@@ -105,7 +105,6 @@ def check_resumable(run: RunFolder) -> None:
 
 
 def text_changed(run: RunFolder, path: Path) -> CorpusError:
-    """Return the error for a run whose text has changed."""
     return CorpusError(f"{path} is not the text that this run started with", text_hint(run, path))
 
 

@@ -178,7 +178,6 @@ class RunHistory:
 
     @property
     def step(self) -> int:
-        """How many steps are done."""
         return self.last_step.step if self.last_step else self._from_step
 
     @property

@@ -38,7 +38,6 @@ class RunCard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """Whether it is being trained now."""
         return self.state in LIVE
 
 

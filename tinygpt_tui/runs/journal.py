@@ -47,7 +47,6 @@ class Journal:
             raise storage_error(error, self._path) from error
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
 

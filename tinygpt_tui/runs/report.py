@@ -121,7 +121,6 @@ class RunReport:
         )
 
     def chart(self, height: int = CHART_HEIGHT) -> LossChart:
-        """Return the loss curve."""
         history, entropy = self.history, self.settings.corpus.entropy
         return LossChart(
             series=(

@@ -170,7 +170,6 @@ class Stream(Response):
         self._job, self._mailbox, self._answer, self._pause = job, mailbox, answer, pause
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
         try:
             await while_there(receive, self._send(send))
         except (ClientGone, TimeoutError, OSError):

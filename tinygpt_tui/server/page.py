@@ -13,7 +13,6 @@ _FILE = Path(__file__).with_name("page.html")
 
 
 def page() -> Response:
-    """Return the page."""
     html = _FILE.read_text(encoding="utf-8")
     return Response(html, media_type="text/html", headers={"Content-Security-Policy": policy(html)})
 

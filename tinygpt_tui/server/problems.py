@@ -45,13 +45,11 @@ class Problem(Exception):
         )
 
     def response(self) -> Response:
-        """Return the answer."""
         headers = dict(self.headers or {})
         return Response(self.body(), int(self.status), headers, media_type="application/json")
 
 
 def problem_of(error: TinyGPTError) -> Problem:
-    """Return the problem for one of our own errors."""
     message = f"{error.message}; {error.hint}" if error.hint else error.message
     if isinstance(error, NotFoundError):
         return Problem(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")

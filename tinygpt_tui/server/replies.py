@@ -75,7 +75,6 @@ class Choice:
         self._ready: list[ShownToken] = []
 
     def add(self, event: Token) -> None:
-        """Add a token that was drawn."""
         if event.chance is not None:
             token = ShownToken(self._tokenizer.bytes_of(event.id), self._offset, event.chance)
             self._offset += len(token.text)
@@ -84,7 +83,6 @@ class Choice:
         self._add_text(event.text)
 
     def end(self, event: GenerationEnded) -> None:
-        """End the text."""
         self._add_text(event.text)
         if event.reason in ("length", "stopped"):  # half a character at the end is shown as other bytes than it had
             self._ready += [token for _, token in self._waiting]

@@ -58,7 +58,6 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
     def start(self) -> None:
-        """Start to write."""
         self._thread.start()
 
     def close(self) -> None:
@@ -71,7 +70,6 @@ class Scheduler:
 
     @property
     def texts(self) -> int:
-        """How many texts are being written."""
         return sum(len(batch) for batch in self._batches.copy().values())
 
     def check_room(self) -> None:

@@ -70,7 +70,6 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def last_sampling(self) -> SamplingSettings:
-        """The settings of its last tokens."""
         return self.changes[-1].applied_to(self.sampling) if self.changes else self.sampling
 
     @property

@@ -69,11 +69,9 @@ class SessionStore:
 
     @property
     def trash(self) -> Path:
-        """Where deleted sessions are."""
         return self.folder / ".trash"
 
     def path(self, id: str) -> Path:
-        """Return the file of a session."""
         return self.folder / f"{id}{SUFFIX}"
 
     def new(self) -> Session:
@@ -178,7 +176,6 @@ class SessionStore:
 
     @staticmethod
     def release(lock: filelock.BaseFileLock | None) -> None:
-        """Unlock a session."""
         if lock is not None:
             lock.release()
 

@@ -60,7 +60,6 @@ def append(session: Session, branch: int, text: str, tokens: int = 0) -> Session
 
 
 def change(session: Session, branch: int, **fields: Any) -> Session:
-    """Change some fields of a branch."""
     changed = replace(session.branches[branch], **fields)
     return replace(session, branches={**session.branches, branch: changed})
 
@@ -117,7 +116,6 @@ def undo(session: Session, removed: Removed) -> Session:
 
 
 def choose(session: Session, branch: int) -> Session:
-    """Make a branch the current one."""
     assert branch in session.branches, "only an existing branch can be chosen"
     return replace(session, current=branch)
 

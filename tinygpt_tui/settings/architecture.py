@@ -54,21 +54,17 @@ class RecurrentSettings(BaseArchitecture, frozen=True):
 
     @property
     def context_length(self) -> int:
-        """How many tokens the model sees at once; 0: no limit."""
         return 0
 
     @property
     def supports_sliding(self) -> bool:
-        """Whether its memory can continue exactly, however long the text."""
         return True
 
     @property
     def is_stateful(self) -> bool:
-        """Whether training passes the memory from one window to the next one of the text."""
         return True
 
     def parameter_budget(self) -> dict[Part, int]:
-        """Return the parameters of each part, in the order of the forward pass."""
         V, C, H, L = self.vocab_size, self.n_embd, self.n_hidden, self.n_layer
         start = L * H * self.learned_start
         if self.cells_only:
@@ -115,17 +111,14 @@ class BigramSettings(BaseArchitecture, frozen=True, tag="bigram"):
 
     @property
     def context_length(self) -> int:
-        """How many tokens the model sees at once."""
         return 1
 
     @property
     def receptive_field(self) -> int:
-        """How many tokens the last logits depend on."""
         return 1
 
     @property
     def supports_sliding(self) -> bool:
-        """Whether its memory can continue exactly, however long the text."""
         return True
 
     def parameter_budget(self) -> dict[Part, int]:
@@ -153,21 +146,17 @@ class CNNSettings(BaseArchitecture, frozen=True, tag="cnn"):
 
     @property
     def context_length(self) -> int:
-        """How many tokens the model sees at once."""
         return self.receptive_field
 
     @property
     def receptive_field(self) -> int:
-        """How many tokens the last logits depend on."""
         return 1 + (self.kernel_size - 1) * sum(self.dilations)
 
     @property
     def supports_sliding(self) -> bool:
-        """Whether its memory can continue exactly, however long the text."""
         return True
 
     def parameter_budget(self) -> dict[Part, int]:
-        """Return the parameters of each part, in the order of the forward pass."""
         V, C, L, k = self.vocab_size, self.n_embd, self.n_layer, self.kernel_size
         return {
             Part.TOKEN_EMBEDDING: V * C,
@@ -188,21 +177,17 @@ class MLPSettings(BaseArchitecture, frozen=True, tag="mlp"):
 
     @property
     def hidden_size(self) -> int:
-        """Width of the hidden layer."""
         return self.n_hidden
 
     @property
     def receptive_field(self) -> int:
-        """How many tokens the last logits depend on."""
         return self.block_size
 
     @property
     def supports_sliding(self) -> bool:
-        """Whether its memory can continue exactly, however long the text."""
         return True
 
     def parameter_budget(self) -> dict[Part, int]:
-        """Return the parameters of each part, in the order of the forward pass."""
         V, T, C, H = self.vocab_size, self.block_size, self.n_embd, self.n_hidden
         return {Part.TOKEN_EMBEDDING: (V + 1) * C, Part.MLP: H * T * C + H, Part.HEAD: V * H + V}
 
@@ -228,12 +213,10 @@ class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
 
     @property
     def is_rotary(self) -> bool:
-        """Whether attention rotates queries and keys by their positions."""
         return True
 
     @property
     def receptive_field(self) -> int:
-        """How many tokens of an endless text the last logits depend on, where attention slides."""
         return self.block_size + self.n_layer * (self.block_size - 1 + 2 * self.TOKEN_SHIFT)
 
     @property
@@ -258,7 +241,6 @@ class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
         )
 
     def parameter_budget(self) -> dict[Part, int]:
-        """Return the parameters of each part, in the order of the forward pass."""
         V, C, L, S = self.vocab_size, self.n_embd, self.n_layer, self.n_sense
         return {
             Part.TOKEN_EMBEDDING: V * C,
@@ -287,12 +269,10 @@ class EncoderDecoderSettings(BaseArchitecture, frozen=True, tag="encoder_decoder
 
     @property
     def answers_only(self) -> bool:
-        """Whether nothing is predicted before a separator."""
         return True
 
     @property
     def trunk(self) -> GPTSettings:
-        """The form of its blocks."""
         return GPTSettings(
             vocab_size=self.vocab_size,
             block_size=self.block_size,
@@ -305,7 +285,6 @@ class EncoderDecoderSettings(BaseArchitecture, frozen=True, tag="encoder_decoder
         )
 
     def parameter_budget(self) -> dict[Part, int]:
-        """Return the parameters of each part, in the order of the forward pass."""
         V, T, C, L = self.vocab_size, self.block_size, self.n_embd, self.n_layer
         return {
             Part.TOKEN_EMBEDDING: V * C,

@@ -128,7 +128,6 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
 
     @property
     def receptive_field(self) -> int:
-        """How many tokens of an endless text the last logits depend on, where attention slides."""
         each = self.block_size - 1 + 2 * self.token_shift
         return 1 + self.n_layer * each + (2 if self.ngram_rows else 0)
 

@@ -104,7 +104,6 @@ class BPETokenizer:
         return "".join(character for character in characters if not self._can_write(character))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         merges = [" ".join(merge) for merge in self.merges]
         return {"name": self.name, "vocabulary": self.vocabulary, "merges": merges, "special": self.special}
 

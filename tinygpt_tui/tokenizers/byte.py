@@ -87,7 +87,6 @@ class ByteTokenizer:
         return "".join(dict.fromkeys(filter(_is_half, text)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
         return {"name": self.name} | ({"characters": self.characters} if self.characters else {})
 
 

@@ -82,7 +82,6 @@ class CharTokenizer:
         return "".join(dict.fromkeys(character for character in text if character not in self._ids))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "characters": self.characters}
 
 
@@ -98,7 +97,6 @@ class CharacterCounts:
         self._totals = np.zeros(0, dtype=np.int64)
 
     def add(self, piece: str) -> None:
-        """Count a piece."""
         for codes in code_points((piece,)):
             counts = np.bincount(codes)
             if len(counts) > len(self._totals):

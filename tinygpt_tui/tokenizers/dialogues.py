@@ -76,11 +76,9 @@ class DialogueTokenizer(DocumentTokenizer):
         return cls(inner_from(content, make), _names(content, "roles"), _names(content, "replies"))
 
     def around(self, inner: Tokenizer) -> DialogueTokenizer:
-        """Return the same tokenizer around another one."""
         return DialogueTokenizer(inner, self.roles, self.replies)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {**super().to_dict(), "roles": list(self.roles), "replies": list(self.replies)}
 
     @property

@@ -40,7 +40,6 @@ class DocumentTokenizer:
         return cls(inner_from(content, make))
 
     def around(self, inner: Tokenizer) -> DocumentTokenizer:
-        """Return the same tokenizer around another one."""
         return DocumentTokenizer(inner)
 
     def encode(self, text: str) -> list[int]:
@@ -84,7 +83,6 @@ class DocumentTokenizer:
         return self.inner.unknown_in(self._inside.sub("", text))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "inner": self.inner.to_dict()}
 
 

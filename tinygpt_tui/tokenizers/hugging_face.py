@@ -76,7 +76,6 @@ class HuggingFaceTokenizer:
         return "".join(character for character in dict.fromkeys(text) if not self._knows(character))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "content": self._content, "end_of_text": self.end_of_text}
 
     def _knows(self, character: str) -> bool:

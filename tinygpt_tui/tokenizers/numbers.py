@@ -35,7 +35,6 @@ class NumberTokenizer:
         return [id for id in (int(found[1]) for found in _MARK.finditer(text)) if id < self.size]
 
     def bytes_of(self, id: int) -> bytes:
-        """Return an id's mark."""
         return f"‹{id}›".encode()
 
     def unknown_in(self, text: str) -> str:
@@ -44,5 +43,4 @@ class NumberTokenizer:
         return "".join(dict.fromkeys(rest))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "size": self.size}

@@ -39,5 +39,4 @@ class PaddedTokenizer:
         return self.inner.unknown_in(text)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "size": self.size, "inner": self.inner.to_dict()}

@@ -88,7 +88,6 @@ class PiecesTokenizer:
         return "".join(one for one in characters if one not in self._ids and not self._in_bytes(one))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data for `from_dict`."""
         return {
             "name": self.name,
             "pieces": self._pieces,

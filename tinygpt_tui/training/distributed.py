@@ -227,7 +227,6 @@ class ProcessGroup:
         return Action(int(word[0])), int(word[1]), float(word[2])
 
     def receive_state(self) -> dict[str, Any]:
-        """Return the state that the leader sent."""
         state: dict[str, Any] = torch.load(io.BytesIO(self._receive_bytes()), map_location="cpu", weights_only=True)
         return state
 

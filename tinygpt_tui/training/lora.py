@@ -72,7 +72,6 @@ class Adapter:
             yield name + ROWS, rows
 
     def count_parameters(self) -> int:
-        """Return the number of trained parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def parameters(self) -> Iterator[nn.Parameter]:

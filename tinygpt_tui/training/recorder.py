@@ -48,12 +48,10 @@ class Recorder:
         self._training: Training | None = None
 
     def begin(self, training: Training) -> None:
-        """Record this training from here on."""
         self._training = training
         self._saved_choice = training.compiling.choice
 
     def log(self, event: TrainingEvent) -> Iterator[TrainingEvent]:
-        """Write an event to the journal and yield it."""
         yield from self.write(lambda: self.journal.append([event]))
         yield event
 
@@ -87,7 +85,6 @@ class Recorder:
             yield from self.save_resume()
 
     def save_resume(self) -> Iterator[TrainingEvent]:
-        """Write the state to resume from."""
         training = self._training
         assert training is not None
         started = time.perf_counter()

@@ -34,14 +34,12 @@ async def to_tab(app: App[Any], name: str, kind: type[Tab]) -> Tab:
 
 
 async def to_generate(app: App[Any]) -> GenerateScreen:
-    """Go to the Generate tab."""
     from tinygpt_tui.ui.generate.screen import GenerateScreen
 
     return await to_tab(app, "generate", GenerateScreen)
 
 
 async def to_train(app: App[Any]) -> TrainScreen:
-    """Go to the Train tab."""
     from tinygpt_tui.ui.train.screen import TrainScreen
 
     return await to_tab(app, "train", TrainScreen)
@@ -79,7 +77,6 @@ async def train_on_text(app: App[Any]) -> None:
 
 
 async def tokenizers(app: App[Any]) -> None:
-    """Show the tokenizers of the text in the form."""
     await train_on_text(app)
     (await to_train(app)).form.action_tokenizers()
 
@@ -92,12 +89,10 @@ async def how_good(app: App[Any]) -> None:
 
 
 async def open_run(app: App[Any], model_path: str) -> None:
-    """Open a run in the Train tab."""
     (await to_train(app)).open_run(model_path)
 
 
 async def generate_with(app: App[Any], model_path: str) -> None:
-    """Use a model in the Generate tab."""
     (await to_generate(app)).choose(model_path)
 
 

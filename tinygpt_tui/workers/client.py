@@ -50,9 +50,7 @@ class End(Protocol):
         """Start it if it is not running. Raises EngineError."""
         ...
 
-    async def write(self, line: bytes) -> None:
-        """Send one request."""
-        ...
+    async def write(self, line: bytes) -> None: ...
 
     async def close(self, patience_s: float) -> None:
         """End it, by force after `patience_s`."""
@@ -62,9 +60,7 @@ class End(Protocol):
 class Pace(Protocol):
     """Limits how often events are passed on; see ui/jobs/draw_pace.py."""
 
-    def begin(self) -> None:
-        """Events are passed on now."""
-        ...
+    def begin(self) -> None: ...
 
     def rest_s(self) -> float:
         """Return how long to wait before passing on more."""
@@ -130,7 +126,6 @@ class Job:
         self._ended = self._ended or isinstance(event, GenerationEnded)
 
     def release(self) -> None:
-        """Let the reader have the events."""
         self._due.set()
 
 

@@ -64,7 +64,6 @@ class DeviceCheck:
                 return
 
     def report(self) -> DeviceReport:
-        """Return all that was found."""
         return DeviceReport(
             format=FORMAT,
             facts=self.facts,
@@ -163,7 +162,6 @@ def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
 
 
 def _end_all(process: subprocess.Popen[bytes]) -> None:
-    """End the process and those that it has started."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):

@@ -35,7 +35,6 @@ class EngineProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process number while it runs."""
         alive = self._process is not None and self._process.returncode is None
         return self._process.pid if alive and self._process else None
 

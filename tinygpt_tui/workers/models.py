@@ -182,22 +182,18 @@ class NativeModel(OpenedModel):
         self._laid_out: dict[Weights, NativeWeights] = {"fp32": lay_out("fp32")}
 
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
-        """See OpenedModel."""
         policy = policy_for(window, self.config.architecture)
         return NativeEngine(self._weights(weights), self._library, policy=policy)
 
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
-        """See OpenedModel."""
         policy = policy_for(window, self.config.architecture)
         return NativeBatchEngine(self._weights(weights), self._library, texts=texts, policy=policy)
 
     def new_replacer(self, window: Window = "auto", weights: Weights = "fp32") -> Replacer:
-        """See OpenedModel."""
         policy = policy_for(window, self.config.architecture)
         return NativeReplacer(self._weights(weights), self._library, policy=policy)
 
     def net(self) -> LanguageModel:
-        """See OpenedModel."""
         import_torch("a copy that learns", threads=THREADS)
         from tinygpt_tui.checkpoints.native import checkpoint_of
 
@@ -219,12 +215,10 @@ class TorchModel(OpenedModel):
         self._model = model
 
     def net(self) -> LanguageModel:
-        """See OpenedModel."""
         return self._model
 
     @property
     def backpack(self) -> Backpack:
-        """See OpenedModel."""
         from tinygpt_tui.architectures.backpack import Backpack
 
         if not isinstance(self._model, Backpack):
@@ -232,7 +226,6 @@ class TorchModel(OpenedModel):
         return self._model
 
     def dialled(self, gains: Sequence[Gain]) -> OpenedModel:
-        """See OpenedModel."""
         from tinygpt_tui.architectures.backpack import dialled
 
         turned = TorchModel(self.config, self.tokenizer, dialled(self.backpack, gains))
@@ -240,14 +233,12 @@ class TorchModel(OpenedModel):
         return turned
 
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
-        """See OpenedModel."""
         from tinygpt_tui.generation.engine import TorchEngine
 
         _check_weights(weights)
         return TorchEngine(self._model, policy_for(window, self.config.architecture))
 
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
-        """See OpenedModel."""
         from tinygpt_tui.generation.slots import SlotBatchEngine
 
         _check_weights(weights)

@@ -64,7 +64,6 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process number."""
         return self._process.pid
 
     def lines(self) -> Iterator[bytes]:

@@ -31,7 +31,6 @@ class Pump(Generic[E]):
         return self.flush()
 
     def flush(self) -> list[E]:
-        """Return the events that wait."""
         batch, self._waiting = self._waiting, []
         if batch:
             self._sent_at = self._clock()

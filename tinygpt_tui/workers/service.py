@@ -51,13 +51,9 @@ if TYPE_CHECKING:
 class Job(Protocol):
     """The work for one request: iterate for its events, of which the last is GenerationEnded."""
 
-    def stop(self) -> None:
-        """End at the next event."""
-        ...
+    def stop(self) -> None: ...
 
-    def __iter__(self) -> Iterator[GenerationEvent]:
-        """Yield the events."""
-        ...
+    def __iter__(self) -> Iterator[GenerationEvent]: ...
 
 
 class EngineService:
@@ -80,7 +76,6 @@ class EngineService:
         )
 
     def ready(self) -> EngineReady:
-        """Return the greeting."""
         versions = {"python": platform.python_version()}
         if torch := torch_version():
             versions["torch"] = torch

@@ -36,7 +36,6 @@ class TextChecks:
         self.cached: tuple[CorpusReference, str] | None = None
 
     def job(self, request: CheckText) -> TextCheckJob:
-        """Return the job."""
         return TextCheckJob(request, self)
 
 
@@ -52,11 +51,9 @@ class TextCheckJob:
         self._stopped = False
 
     def stop(self) -> None:
-        """End at the next event."""
         self._stopped = True
 
     def __iter__(self) -> Iterator[GenerationEvent]:
-        """Yield the events."""
         job, began = self._request.job, time.perf_counter()
         steps = self._checked()
         reason: EndReason = "length"

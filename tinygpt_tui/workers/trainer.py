@@ -101,7 +101,6 @@ class RunWatch:
         self._control.send("pause")
 
     def resume(self) -> None:
-        """End a pause."""
         self._control.cancel("pause")
 
     def stop(self) -> None:
@@ -109,11 +108,9 @@ class RunWatch:
         self._control.send("stop")
 
     def sample(self) -> None:
-        """Ask for a sample now."""
         self._control.send("sample")
 
     def save(self) -> None:
-        """Ask for the state to be saved now."""
         self._control.send("save")
 
 

@@ -92,7 +92,6 @@ class Findings:
     questions: list[Question] = field(default_factory=list)
 
     def known(self, setting: str, value: Any, source: FactSource, detail: str = "") -> None:
-        """Set a setting that is known."""
         self.values[setting] = value
         self.facts.append(Fact(name=setting, value=in_words(value), source=source, detail=detail))
 
@@ -120,7 +119,6 @@ class Findings:
 
     @property
     def reading(self) -> Reading:
-        """How the numbers are to be read."""
         return Reading(**self.readings)
 
     def settings(self, name: str) -> GPTSettings:

@@ -20,11 +20,9 @@ class BigramTable:
     name, title = "bigram", "the lecture's bigram table"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return bool(_table_of(source)) or _product_of(source) is not None
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         found = Findings()
         product = _product_of(source)
         if product is None:

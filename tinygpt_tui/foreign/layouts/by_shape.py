@@ -43,7 +43,6 @@ class ByShape:
     name, title = "by-shape", "a GPT with names of its own, by the shapes of its tensors"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return self.problem(source) is None
 
     def problem(self, source: Source) -> CheckpointError | None:
@@ -56,7 +55,6 @@ class ByShape:
         return None
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         learned, others = learned_parts(source)
         blocks, inside, outside, width = find_roles(learned, source.name)
         found = Findings()

@@ -60,11 +60,9 @@ class GGUFLayout:
     name, title = "gguf", "GGUF of llama, qwen2 or gpt2"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return GGUF in source.extras
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         told = source.extras[GGUF]
         kind = told.get(ARCHITECTURE)
         if kind not in READ:

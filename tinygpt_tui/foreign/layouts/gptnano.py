@@ -66,11 +66,9 @@ class NanoReversed:
     name, title = "gptnano", "GPTnano's GPT"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has(_TABLE, "attn_blocks.0.norm1.weights", "attn_blocks.0.mlp.ffnn.weight")
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         placed = place(source.tensors, GPT_TABLE, "GPTnano's GPT")
         found = Findings()
         V, C = source.shape(_TABLE)
@@ -112,11 +110,9 @@ class NanoRecurrent:
     name, title = "gptnano-rnn", "GPTnano's Elman network"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has("token_embedding.weight", "recurrent_blocks.0.recurrent.hidden_weights.weight")
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         blocks = count(source.tensors, "recurrent_blocks.{i}.recurrent.hidden_weights.weight", "i")
         last = blocks - 1
         table: dict[str, To | None] = {"token_embedding.weight": To("wte.weight")}

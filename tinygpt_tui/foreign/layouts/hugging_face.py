@@ -37,7 +37,6 @@ class HuggingFace:
     name, title = "hf-gpt2", "Hugging Face's GPT-2"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         for prefix in ("transformer.", ""):
             if source.has(f"{prefix}wte.weight", f"{prefix}wpe.weight", f"{prefix}h.0.attn.c_attn.weight"):
                 shape = source.shape(f"{prefix}h.0.attn.c_attn.weight")
@@ -45,7 +44,6 @@ class HuggingFace:
         return False
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         placed = place(source.tensors, TABLE, "a GPT-2 of Hugging Face")
         prefix = "transformer." if "transformer.wte.weight" in source.tensors else ""
         config = source.sidecar("config.json")

@@ -34,7 +34,6 @@ class HuggingFaceLlama:
     name, title = "hf-llama", "Hugging Face's Llama, Mistral, Qwen2, Qwen3 and Phi-3"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return any(
             source.has(f"{prefix}embed_tokens.weight", f"{prefix}layers.0.mlp.down_proj.weight")
             and (f"{prefix}layers.0.{_QUERY}.weight" in source.tensors
@@ -43,7 +42,6 @@ class HuggingFaceLlama:
         )  # fmt: skip
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         config = Config(source)
         check_type(source, config, MODEL_TYPES)
         placed = place(source.tensors, TABLE, f"a {config.model_type or 'Llama'} of Hugging Face")

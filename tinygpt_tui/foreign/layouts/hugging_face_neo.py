@@ -30,7 +30,6 @@ class _Family:
     tied = False
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         block = f"{self.names.block}.0."
         return any(
             source.has(f"{prefix}{self.names.embedding}.weight", f"{prefix}{block}{self.query}.weight",
@@ -39,7 +38,6 @@ class _Family:
         )  # fmt: skip
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         config, names = Config(source), self.names
         check_type(source, config, self.model_types)
         placed = place(source.tensors, names.table(), self.title)
@@ -97,7 +95,6 @@ class GPTNeo(_Family):
     query, hidden, tied = "attn.attention.q_proj", "mlp.c_fc", True
 
     def add(self, found: Findings, source: Source, config: Config, prefix: str) -> None:
-        """See _Family."""
         found.known("block_size", source.shape(f"{prefix}wpe.weight")[0], "tensor", "wpe")
         n_layer = found.values["n_layer"]
         kinds = _neo_layers(config.values)
@@ -111,7 +108,6 @@ class GPTNeo(_Family):
         add_local(found, window, [kind == "local" for kind in kinds[:n_layer]])
 
     def finish(self, weights: Weights, settings: ArchitectureSettings) -> Weights:
-        """See _Family."""
         return without_scale(weights, settings)
 
 
@@ -131,14 +127,12 @@ class GPTNeoX(_Family):
     query, hidden = "attention.query_key_value", "mlp.dense_h_to_4h"
 
     def add(self, found: Findings, source: Source, config: Config, prefix: str) -> None:
-        """See _Family."""
         config.add_window(found)
         config.add_rotation(found, found.values["n_embd"] // found.values["n_head"], 0.25)
         parallel = config.values.get("use_parallel_residual", True) is True
         found.known("parallel", parallel, "sidecar" if config.exists else "convention", CONFIG * config.exists)
 
     def finish(self, weights: Weights, settings: ArchitectureSettings) -> Weights:
-        """See _Family."""
         return pairs_together(heads_apart(weights, settings), settings)
 
 
@@ -157,13 +151,11 @@ class GPTJ(_Family):
     query, hidden = "attn.q_proj", "mlp.fc_in"
 
     def add(self, found: Findings, source: Source, config: Config, prefix: str) -> None:
-        """See _Family."""
         config.add_window(found)
         config.add_rotation(found, found.values["n_embd"] // found.values["n_head"])
         found.known("parallel", True, "convention", "its architecture's")
 
     def finish(self, weights: Weights, settings: ArchitectureSettings) -> Weights:
-        """See _Family."""
         return one_norm(weights, settings)
 
 
@@ -181,7 +173,6 @@ class Phi(_Family):
     query, hidden = "self_attn.q_proj", "mlp.fc1"
 
     def add(self, found: Findings, source: Source, config: Config, prefix: str) -> None:
-        """See _Family."""
         head_size = found.values["n_embd"] // found.values["n_head"]
         keys = source.shape(f"{prefix}layers.0.self_attn.k_proj.weight")[0]
         if keys % head_size:
@@ -193,7 +184,6 @@ class Phi(_Family):
         found.known("parallel", True, "convention", "its architecture's")
 
     def finish(self, weights: Weights, settings: ArchitectureSettings) -> Weights:
-        """See _Family."""
         return pairs_together(one_norm(weights, settings), settings)
 
 

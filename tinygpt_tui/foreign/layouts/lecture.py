@@ -79,11 +79,9 @@ class Lecture:
     name, title = "lecture", "the lecture's (one Linear per head)"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return any(source.has(name) for name in TOKENS) and any(_key_layers(source))
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         placed = place(source.tensors, TABLE, "the lecture's model")
         found = Findings()
         shapes = {target: [(part, source.shape(name)) for part, name, _ in parts] for target, parts in placed.items()}

@@ -46,13 +46,11 @@ class LitGPT:
     name, title = "litgpt", "litgpt's"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         fused = any(f"{_BLOCK}attn.{name}.weight" in source.tensors for name in ("qkv", "attn"))
         named = source.has("transformer.wte.weight", "lm_head.weight", f"{_BLOCK}attn.proj.weight")
         return fused and named and source.sidecar(CONFIG) is not None
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         config = _DEFAULTS | _config(source)
         _check(source, config)
         placed = place(source.tensors, _NAMES.table(), "a model of litgpt")

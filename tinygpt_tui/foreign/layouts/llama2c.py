@@ -38,11 +38,9 @@ class Llama2C:
     name, title = "llama2c", "llama2.c's"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has(EMBEDDING, "norm.weight", "layers.0.attention.wq.weight", "layers.0.feed_forward.w3.weight")
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         placed = place(source.tensors, TABLE, "llama2.c's model")
         told = source.extras.get("model_args")
         arguments: Mapping[Any, Any] = told if isinstance(told, dict) else {}

@@ -33,11 +33,9 @@ class MakemoreCells:
         self.name, self.title, self._net, self._gates = name, title, net, gates
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has("start", "wte.weight", f"cell.{self._gates[0]}.weight", "lm_head.weight")
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         table: dict[str, To | None] = {"start": To("start"), "wte.weight": To("wte.weight")}
         for kind in _KINDS:
             table[f"lm_head.{kind}"] = To(f"lm_head.{kind}")
@@ -76,11 +74,9 @@ class MakemoreMLP:
     name, title = "makemore-mlp", "makemore's MLP"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has(*_MLP) or source.has(*_LECTURE)
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         lecture = source.has(*_LECTURE)
         placed = place(source.tensors, _LECTURE if lecture else _MLP, self.title)
         embedding, first, last = ("C", "W1", "W2") if lecture else ("wte.weight", "mlp.0.weight", "mlp.2.weight")

@@ -38,11 +38,9 @@ class MinGPT2020:
     name, title = "mingpt-2020", "minGPT's of 2020"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has(TOKENS, POSITIONS, "blocks.0.attn.key.weight", "blocks.0.mlp.0.weight")
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         placed = place(source.tensors, TABLE, "minGPT's model of 2020")
         found = Findings()
         V, C = source.shape(TOKENS)

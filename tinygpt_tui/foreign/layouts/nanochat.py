@@ -38,14 +38,12 @@ class Nanochat:
     name, title = "nanochat", "nanochat's"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.has(
             "transformer.wte.weight", "lm_head.weight", f"{_BLOCK}attn.c_q.weight", f"{_BLOCK}attn.c_proj.weight",
             f"{_BLOCK}mlp.c_fc.weight",
         ) and not source.has("transformer.wpe.weight") and not source.has(f"{_BLOCK}ln_1.weight")  # fmt: skip
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         placed = place(source.tensors, _TABLE, "a model of nanochat as it was first")
         told, where = _told(source)
         found = Findings()

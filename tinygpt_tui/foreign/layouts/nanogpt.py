@@ -43,11 +43,9 @@ class NanoGPT:
     name, title = "nanogpt", "nanoGPT's"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return is_fused(source) and not _is_mingpt(source)
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         found = Findings()
         told = source.extras.get("model_args")
         arguments: Mapping[Any, Any] = told if isinstance(told, dict) else {}
@@ -77,11 +75,9 @@ class MinGPT:
     name, title = "mingpt", "minGPT's"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return is_fused(source) and _is_mingpt(source)
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         found = Findings()
         shapes = _tell_shapes(found, source)
         find_heads(found, source)

@@ -22,11 +22,9 @@ class OwnExport:
     name, title = "safetensors", "this program's own export"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return source.metadata.get(MADE_BY) == PROGRAM and CONFIG in source.metadata
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         try:
             config = decode(source.metadata[CONFIG], NativeConfig)
             stored = decode(source.metadata.get(TOKENIZER, "null"), dict)

@@ -60,11 +60,9 @@ class TorchRecurrent:
     name, title = "torch-recurrent", "torch's RNN, GRU and LSTM"
 
     def recognises(self, source: Source) -> bool:
-        """See Layout."""
         return any(_INPUT.fullmatch(name) for name in source.tensors)
 
     def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
         cells = _cells(source)
         first, last = cells[0], cells[-1]
         table: dict[str, To | None] = {}

@@ -45,7 +45,6 @@ class TimeLimit:
 
     @property
     def is_over(self) -> bool:
-        """Whether all of it is spent."""
         return time.thread_time() > self._end
 
 
@@ -159,7 +158,6 @@ class _Machine:
         return self.read(end - self.place)
 
     def push(self, value: Any) -> None:
-        """Put a value on the stack."""
         self._stack.append(value)
 
     def pop(self) -> Any:
@@ -230,7 +228,6 @@ class _Machine:
                 self._check_time()
 
     def push_dict(self) -> None:
-        """Push a dict of the last group."""
         values = self.pop_group()
         self.push({})
         self.set_items(values)

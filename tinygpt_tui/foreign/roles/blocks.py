@@ -28,7 +28,6 @@ class Part:
 
     @property
     def numel(self) -> int:
-        """How many numbers it has."""
         return int(np.prod(self.shape))
 
 

@@ -61,7 +61,6 @@ def themes(app: App[Any], query: str) -> Iterator[Found]:
 
 
 def models(app: App[Any], cards: list[ModelCard]) -> Iterator[Found]:
-    """Yield the models."""
     for card in cards:
         if not card.problem:
             about = f"Generate with this model: {parameters(card.parameters)} {card.architecture}"
@@ -69,14 +68,12 @@ def models(app: App[Any], cards: list[ModelCard]) -> Iterator[Found]:
 
 
 def runs(app: App[Any], cards: list[RunCard]) -> Iterator[Found]:
-    """Yield the runs."""
     for card in cards:
         about = f"Open this run: {card.state}, step {card.step:,} of {card.steps:,}, on {card.corpus}"
         yield Found(f"Run {card.name}", about, partial(places.open_run, app, card.path), "training open", BELOW)
 
 
 def sessions(app: App[Any], cards: list[SessionCard]) -> Iterator[Found]:
-    """Yield the sessions."""
     for card in cards:
         if not card.problem and card.heading:
             about = f"Reopen this session: {card.head.characters:,} characters by {', '.join(card.head.models)}"
@@ -86,7 +83,6 @@ def sessions(app: App[Any], cards: list[SessionCard]) -> Iterator[Found]:
 
 
 def texts(app: App[Any], hits: list[Place], query: str) -> Iterator[Found]:
-    """Yield the places of a text."""
     for place in hits:
         run = partial(places.open_session, app, place.card.id, (place.branch, place.at))
         yield Found(f"“{place.excerpt}”", f"Text in session {place.card.heading}", run, query, BELOW / 2)

@@ -104,20 +104,16 @@ less often, and that the model's first and last layers are larger. Losses are co
 
     @property
     def sentence(self) -> str:
-        """What is typed."""
         return self.query_one("#forge-sentence", Input).value
 
     @property
     def names(self) -> list[str]:
-        """The tokenizers that are named."""
         return names_in(self.query_one("#forge-names", Input).value)
 
     def show_sentence(self, sentence: str) -> None:
-        """Put in another sentence."""
         self.query_one("#forge-sentence", Input).value = sentence
 
     def focus_sentence(self) -> None:
-        """Let the user type."""
         self.query_one("#forge-sentence").focus()
 
     def on_input_changed(self, message: Input.Changed) -> None:

@@ -55,7 +55,6 @@ run, F9 saves that tokenizer. `v` or a digit changes the view.
         yield Static("", markup=False)
 
     def show_pieces(self, pieces: Sequence[CutPiece]) -> None:
-        """Draw the pieces one behind the other."""
         other = "underline" if self.app.no_color else "on $primary 30%"
         parts = [
             (piece_words(piece, lines=True), "reverse" if piece.is_new else other if place % 2 else "")

@@ -252,7 +252,6 @@ class TokenizerScreen(TabScreen):
         self.action_view(views[(views.index(self.view) + 1) % len(views)])
 
     def action_view(self, view: str) -> None:
-        """Show another view."""
         self.view = view
         self._stop_playing()
         self._show_state()

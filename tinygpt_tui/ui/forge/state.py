@@ -41,7 +41,6 @@ class MergePosition:
 
     @property
     def size(self) -> int:
-        """How many tokens there are here."""
         return SMALLEST + self.at
 
     @property
@@ -51,7 +50,6 @@ class MergePosition:
 
     @property
     def is_end(self) -> bool:
-        """Whether all merges are done."""
         return self.at == self.seen.most
 
     def go(self, at: int) -> bool:
@@ -75,7 +73,6 @@ class MergePosition:
         return self.go(self.at + max(1, self.at // PLAYED))
 
     def tokenizer(self) -> BPETokenizer:
-        """Return the tokenizer with the merges up to here."""
         return self.seen.history.tokenizer.first(self.at)
 
     def pieces(self) -> list[CutPiece]:

@@ -52,7 +52,6 @@ deleted. `z` restores what was deleted last.
 
     @property
     def branch(self) -> Branch | None:
-        """The highlighted branch."""
         at = self.highlighted  # not stored: keys may arrive before messages
         id = self._rows[at][0] if at is not None and at < len(self._rows) else None
         return None if id is None else self._editor.session.branches.get(id)

@@ -65,12 +65,10 @@ class BranchesScreen(Dialog[bool]):
 
     @property
     def listing(self) -> BranchList:
-        """The tree."""
         return self.query_one(BranchList)
 
     @property
     def branch(self) -> Branch | None:
-        """The highlighted branch."""
         return self.listing.branch
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -143,7 +141,6 @@ class BranchesScreen(Dialog[bool]):
 
     @property
     def answer_now(self) -> bool:
-        """Whether another branch is the current one."""
         return self._editor.session.current != self._before
 
     def _delete(self, branch: int) -> None:

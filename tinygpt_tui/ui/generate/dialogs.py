@@ -87,7 +87,6 @@ def play_run(screen: TabScreen, pane: TextPane, card: ModelCard | None) -> None:
 
 
 def save_text(app: App[object], pane: TextPane, card: ModelCard | None) -> None:
-    """Ask for a file name and save the text."""
     from tinygpt_tui.sessions.export import exports_of
     from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 

@@ -57,7 +57,6 @@ class TextFacts(Widget):
 
     @property
     def is_open(self) -> bool:
-        """Whether all facts are shown."""
         return self.has_class("-open")
 
     def show_text(self, written: Written, busy: bool) -> None:

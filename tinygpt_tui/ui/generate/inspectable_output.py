@@ -98,12 +98,10 @@ class InspectableOutput(Vertical):
 
     @property
     def is_open(self) -> bool:
-        """Whether the microscope is open."""
         return self.output.cursor is not None
 
     @property
     def colours(self) -> bool:
-        """Whether the text is coloured by surprise."""
         return self._shown == "surprise"
 
     @property
@@ -216,7 +214,6 @@ class InspectableOutput(Vertical):
     # Questions and answers
 
     def asked(self, question: Question, job: Job) -> None:
-        """The question has become this job."""
         question.job = job
         self.look_on()
 

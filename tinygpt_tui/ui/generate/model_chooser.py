@@ -102,7 +102,6 @@ class ModelChooser(ModelPicker):
 
     @property
     def card(self) -> ModelCard | None:
-        """The card of the model in use."""
         return None if self.in_use is None else self.in_use.card
 
     @property
@@ -112,7 +111,6 @@ class ModelChooser(ModelPicker):
 
     @property
     def can_train(self) -> bool:
-        """Whether a run can start from the model in use."""
         card = self.focused_card
         return card is not None and not card.problem
 

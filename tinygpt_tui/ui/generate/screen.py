@@ -139,7 +139,6 @@ class GenerateScreen(TabScreen):
 
     @on(SamplingForm.Submitted)
     def action_generate(self) -> None:
-        """Generate text from the prompt."""
         self._generate(self.pane.prompt.text)
 
     @on(PromptBox.Submitted)
@@ -299,11 +298,9 @@ class GenerateScreen(TabScreen):
         dialogs.play_run(self, self.pane, self.chooser.card)
 
     def action_branches(self) -> None:
-        """Show everything written in this session."""
         dialogs.show_branches(self.app, self.pane, self.chooser.models.cards)
 
     def action_sessions(self) -> None:
-        """Show the saved sessions."""
         dialogs.show_sessions(self.app, self.pane, self.chooser.models.cards)
 
     def action_clear(self) -> None:

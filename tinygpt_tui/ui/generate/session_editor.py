@@ -54,7 +54,6 @@ class SessionEditor:
 
     @property
     def current(self) -> Branch | None:
-        """The branch that is shown."""
         session = self.session
         return None if session.current is None else session.branches[session.current]
 
@@ -65,7 +64,6 @@ class SessionEditor:
 
     @property
     def can_undo(self) -> bool:
-        """Whether a deletion of branches can be undone."""
         return bool(self._removed)
 
     # Writing
@@ -128,7 +126,6 @@ class SessionEditor:
     # Branches
 
     def choose(self, branch: int) -> None:
-        """Show another branch."""
         if branch != self.session.current:
             self._change(tree.choose(self.session, branch), touches=False)
 

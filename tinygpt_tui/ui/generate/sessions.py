@@ -97,7 +97,6 @@ class SessionsScreen(Dialog[Opened]):
 
     @property
     def card(self) -> SessionCard | None:
-        """The highlighted session."""
         at = self.query_one(SessionList).highlighted  # not stored: keys may arrive before messages
         return self._cards.get(self._shown[at][0]) if at is not None and at < len(self._shown) else None
 

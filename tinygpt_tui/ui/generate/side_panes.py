@@ -54,7 +54,6 @@ class SidePanes(Horizontal):
         self._arrange()
 
     def is_shown(self, pane: Widget) -> bool:
-        """Whether an outer pane is visible."""
         if self.is_drawer(pane):
             return pane is self._open
         if RIGHT_FROM <= self._width < BOTH_FROM:
@@ -62,7 +61,6 @@ class SidePanes(Horizontal):
         return pane is self._left or self._right_wanted
 
     def open(self, pane: Widget) -> None:
-        """Show an outer pane."""
         self._open = pane
         if pane is self._right and self._width >= BOTH_FROM:
             self._set_right(True)
@@ -75,7 +73,6 @@ class SidePanes(Horizontal):
         self.close_drawers()
 
     def close_drawers(self) -> None:
-        """Hide the panes over the middle."""
         self._open = None
         self._arrange()
 

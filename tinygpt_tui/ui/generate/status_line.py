@@ -50,7 +50,6 @@ class StatusLine(Widget):
         self.set_interval(0.5, self._tick)
 
     def show_progress(self, writing: GenerationView) -> None:
-        """Show the progress of this generation."""
         self._writing = writing
         self.set_class(writing.failed, "-failed")
         self.refresh()

@@ -104,7 +104,6 @@ class TextPane(Vertical):
 
     @property
     def output(self) -> OutputText:
-        """The text."""
         return self.glass.output
 
     def on_resize(self) -> None:
@@ -129,13 +128,11 @@ class TextPane(Vertical):
 
     @property
     def can_retry(self) -> bool:
-        """Whether the last request can be repeated."""
         return self.writing.asked is not None and not self.writing.busy
 
     # Model and settings
 
     def set_model(self, model: ModelInUse) -> None:
-        """Generate and explain with this model from now on."""
         before, self.model = self.model, model
         self._questions.model = model
         if before is not None and (before.card.path, before.untrained) != (model.card.path, model.untrained):
@@ -207,7 +204,6 @@ class TextPane(Vertical):
         self.update_status()
 
     def show_engine_ready(self) -> None:
-        """Show that the engine process is ready."""
         self.writing.engine_is_ready()
         self.update_status()
 
@@ -284,7 +280,6 @@ class TextPane(Vertical):
             self.notify(opened.notice, severity="warning", markup=False)
 
     def show_branch(self) -> None:
-        """Show the session's current branch."""
         branch = self.editor.current
         if branch is not None and branch.id == self.editor.writing:
             return  # it is shown already
@@ -317,7 +312,6 @@ class TextPane(Vertical):
     # Words
 
     def update_status(self) -> None:
-        """Show the progress."""
         pacer, busy = self.pacer, self.writing.busy
         self.writing.paused = pacer.paused
         self.glass.set_pace(writing=busy and not pacer.paused, slow=pacer.slow)

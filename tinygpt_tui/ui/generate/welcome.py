@@ -88,7 +88,6 @@ class Welcome(Widget):
 
     @property
     def cards(self) -> list[Card]:
-        """The cards that are shown."""
         cards = list(CARDS)
         if self.last is not None:
             words = f"“{shown(shortened(self.last.heading, 60))}”"

@@ -48,7 +48,6 @@ class WhyLine(Widget):
 
     @property
     def is_on(self) -> bool:
-        """Whether the sentence and the colours are shown."""
         return self.has_class("-on")
 
     def switch_on(self) -> None:

@@ -128,7 +128,6 @@ class Workspace(SidePanes):
             self.chooser.use_model(card, untrained=branch.untrained)
 
     def set_sampling(self, name: str, value: object) -> None:
-        """Give a sampling setting another value."""
         self.form.put(name, value)
         self.notify(f"{name.replace('_', ' ')} {written(value)}", timeout=3, markup=False)
 

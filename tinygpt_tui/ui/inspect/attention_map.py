@@ -132,7 +132,6 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
         self.picture = not self.is_picture
 
     def watch_picture(self) -> None:
-        """Draw the other view."""
         self.redraw()
 
     @property
@@ -165,7 +164,6 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Line]:
-        """See Drawing."""
         style = {name: self.get_component_rich_style(f"map--{name}") for name in ("title", "muted", "token")}
         self._over = []
         if not self._steps:

@@ -69,12 +69,10 @@ class Drawing(Widget):
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Draw again."""
         self._drawn = None
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line."""
         width, height = self.content_size
         if self._drawn is None:
             self._drawn = self.draw(width, height)

@@ -88,7 +88,6 @@ class GuessTable(Drawing, can_focus=True):
         return last if self._row_at is None else min(self._row_at, last)
 
     def show_pass(self, walked: Pass, token: int) -> None:
-        """Show a pass."""
         self._pass, self._token = walked, token
         self.redraw()
         self.refresh_bindings()

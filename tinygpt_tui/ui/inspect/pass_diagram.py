@@ -96,7 +96,6 @@ class PassDiagram(ScrollView, can_focus=True):
 
     @property
     def part(self) -> Part | None:
-        """Where the cursor is."""
         return self._rows[self._at].part if self._at < len(self._rows) else None
 
     def show_pass(self, walked: Pass) -> None:
@@ -193,7 +192,6 @@ class PassDiagram(ScrollView, can_focus=True):
     # Drawing
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line of the diagram."""
         y += self.scroll_offset.y
         width, base = self.scrollable_content_region.width, self.rich_style
         if not 0 <= y < len(self._lines):

@@ -36,11 +36,9 @@ class Part:
 
     @property
     def trail(self) -> tuple[str, ...]:
-        """The titles of the parts that it is in."""
         return (*self.above.trail, self.above.title) if self.above is not None else ()
 
     def holds(self, number: int) -> bool:
-        """Whether a step is one of its own."""
         return self.first <= number <= self.last.number
 
 

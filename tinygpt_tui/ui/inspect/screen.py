@@ -99,12 +99,10 @@ class InspectScreen(TabScreen):
 
     @property
     def views(self) -> PassViews:
-        """The views of the pass."""
         return self.query_one(PassViews)
 
     @property
     def walked(self) -> Pass:
-        """The pass that is shown."""
         return self.views.walked
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -45,7 +45,6 @@ class PassViews(Vertical):
         yield TokenMap(id="inspect-map")
 
     def on_mount(self) -> None:
-        """Show the first view."""
         self._update_display()
 
     def show_pass(self, walked: Pass) -> None:
@@ -65,7 +64,6 @@ class PassViews(Vertical):
             self.query_one(AttentionMap).go_to(self.walked.steps[part.last.number], part.head or 0)
 
     def focus_view(self) -> None:
-        """Give the view the focus at once."""
         view = self.query_one(PassDiagram) if self.view == "walk" else self.query_one(f"#inspect-{self.view}")
         self.screen.set_focus(view)
 

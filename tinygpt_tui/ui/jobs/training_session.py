@@ -50,7 +50,6 @@ class Phase(enum.Enum):
 
     @property
     def live(self) -> bool:
-        """Whether there is a trainer at work."""
         return self in (Phase.STARTING, Phase.TRAINING, Phase.PAUSING, Phase.PAUSED, Phase.STOPPING)
 
 
@@ -101,7 +100,6 @@ class TrainingSession:
 
     @property
     def name(self) -> str:
-        """The model's name."""
         return self.run.model.name
 
     @property
@@ -223,7 +221,6 @@ class TrainingSession:
         self.phase = Phase.STOPPING
 
     def log_tail(self) -> str:
-        """The last lines of the trainer's log."""
         try:
             with open_file(self.run.log) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_END))

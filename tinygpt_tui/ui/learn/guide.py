@@ -89,8 +89,6 @@ class LessonGuide:
             self.open_list()
 
     def open_list(self) -> None:
-        """Show the list of lessons."""
-
         def choose(chosen: Chosen | None) -> None:
             if chosen is not None and chosen.reset:
                 self.course.reset(chosen.lesson)
@@ -178,7 +176,6 @@ class LessonGuide:
     # What the learner does
 
     def read_idea(self) -> None:
-        """The idea was read."""
         self.course.read()
         self.still_to_do = self.course.still_to_do(self._facts)
         self._news = True
@@ -196,7 +193,6 @@ class LessonGuide:
         self._changed()
 
     def show_hint(self) -> None:
-        """Show another hint."""
         self.course.hint()
         self._changed()
 

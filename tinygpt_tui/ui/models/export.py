@@ -85,7 +85,6 @@ class ExportScreen(Dialog[str]):
 
     @property
     def form(self) -> Form | None:
-        """The highlighted format."""
         at = self.query_one(FormList).highlighted
         return list(FORMS.values())[at] if at is not None else None
 

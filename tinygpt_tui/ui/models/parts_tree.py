@@ -92,7 +92,6 @@ is of the whole model.
 
 
 def above_name(node: TreeNode[Part]) -> str:
-    """Return the name of the part that this one is in."""
     return node.parent.data.name if node.parent is not None and node.parent.data is not None else ""
 
 

@@ -55,7 +55,6 @@ class Questions:
         self._held = ""  # the beginning of an answer
 
     def ask(self) -> None:
-        """Ask everything."""
         self._send(VERSION + CELL_SIZE + ATTRIBUTES)
 
     def ask_size(self) -> None:

@@ -29,13 +29,11 @@ class JudgementLine(Static):
         self._judging: Worker[None] | None = None
 
     def show_pace(self, dial: str) -> None:
-        """Show how fast the race is written."""
         if self._judging is not None:
             self._judging.cancel()
         self._show_words(f"{dial}{KEYS}")
 
     def judge(self, engine: Engine, race: Race) -> None:
-        """Have each model read all texts."""
         self._show_words("each model reads all texts…")
         self._judging = self._judge(engine, race)
 

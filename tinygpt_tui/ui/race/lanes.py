@@ -111,7 +111,6 @@ class Race:
 
     @property
     def busy(self) -> bool:
-        """Whether any lane is still writing."""
         return any(lane.writing.busy for lane in self.lanes)
 
     def allows(self, action: str) -> bool:
@@ -133,7 +132,6 @@ class Race:
 
     @property
     def first_difference(self) -> int | None:
-        """The first offset at which the lanes differ."""
         return min((lane.differs_at for lane in self.lanes[1:] if lane.differs_at is not None), default=None)
 
     def marks(self, index: int) -> tuple[int, ...]:
@@ -150,7 +148,6 @@ class Race:
     # Lanes
 
     def add(self, contender: Contender) -> None:
-        """Add a lane at the end."""
         assert len(self.lanes) < MOST
         self.lanes.append(Lane(contender))
 
@@ -205,7 +202,6 @@ class Race:
             lane.writing.stop()
 
     def engine_is_ready(self) -> None:
-        """Show in all lanes that the engine reads requests."""
         for lane in self.lanes:
             lane.writing.engine_is_ready()
 

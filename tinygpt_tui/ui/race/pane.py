@@ -52,12 +52,10 @@ class RacePane(Vertical):
 
     @property
     def output(self) -> RaceText:
-        """The text."""
         return self.query_one(RaceText)
 
     @property
     def note(self) -> str:
-        """The text of the note."""
         return self._note
 
     def show_lane(self, number: int, lane: Lane, first: SamplingSettings, *, chosen: bool) -> None:

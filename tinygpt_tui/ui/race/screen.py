@@ -82,7 +82,6 @@ class RaceScreen(TabScreen):
 
     @property
     def track(self) -> RaceTrack:
-        """The panes."""
         return self.query_one(RaceTrack)
 
     @property
@@ -192,7 +191,6 @@ class RaceScreen(TabScreen):
         self.track.scroll_to_difference()
 
     def action_follow(self) -> None:
-        """Follow the end again in all panes."""
         self.track.follow_ends()
 
     # Requests

@@ -45,7 +45,6 @@ class RaceTrack(Container):
 
     @property
     def lane(self) -> Lane:
-        """The chosen pane's lane."""
         return self.race.lanes[self.chosen]
 
     def choose(self, index: int) -> None:
@@ -104,7 +103,6 @@ class RaceTrack(Container):
                 pane.show_progress(index + 1, lane)
 
     def show_progress(self) -> None:
-        """Show the progress of the panes that are writing."""
         for index, pane, lane in self._pairs():
             if lane.writing.busy:
                 pane.show_progress(index + 1, lane)
@@ -122,7 +120,6 @@ class RaceTrack(Container):
     # Scrolling, all together, so that the same places are side by side
 
     def scroll_pages(self, direction: int) -> None:
-        """Scroll all panes by a page."""
         for pane in self.panes:
             if direction < 0:
                 pane.output.scroll_page_up(animate=False)
@@ -130,12 +127,10 @@ class RaceTrack(Container):
                 pane.output.scroll_page_down(animate=False)
 
     def scroll_to_difference(self) -> None:
-        """Scroll all panes to the first difference."""
         for pane in self.panes:
             pane.output.scroll_to_mark()
 
     def follow_ends(self) -> None:
-        """Follow the end of the text in all panes."""
         for pane in self.panes:
             pane.output.action_follow()
 

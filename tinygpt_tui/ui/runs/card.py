@@ -24,7 +24,6 @@ def read_card(run: RunFolder) -> dict[str, bytes]:
 
 
 def card_dialog(name: str, pages: dict[str, bytes]) -> SaveScreen:
-    """Return the dialog that saves one of the pages."""
     exports: dict[str, Callable[[], bytes]] = {suffix: partial(bytes, page) for suffix, page in pages.items()}
     text = pages[".md"].decode()
     return SaveScreen(f"{name}-run.md", text, exports, KINDS, "save the card of this run", OTHERS)

@@ -35,11 +35,9 @@ class RunFilesLine(NamingLine):
 
     @property
     def can_undo(self) -> bool:
-        """Whether a run was deleted here that can be restored."""
         return bool(self._trashed)
 
     def report(self, note: str) -> None:
-        """Show a note."""
         if self.is_attached:
             self.set_note(note)
 
@@ -49,7 +47,6 @@ class RunFilesLine(NamingLine):
             self.set_note(f"{error.message}\n{error.hint}".strip(), warning=True)
 
     def save_notes(self, model: Path, notes: str) -> None:
-        """Write the notes on a run."""
         self._do(lambda: manage.write_notes(RunFolder(model), notes), "notes saved", self.Changed())
 
     def rename(self, model: Path) -> None:
@@ -66,7 +63,6 @@ class RunFilesLine(NamingLine):
             self._do(lambda: manage.rename(model, name), f"{model.name} renamed to {name}", changed)
 
     def delete(self, model: Path) -> None:
-        """Move a model and its run to the trash."""
         self._do(
             lambda: self._trashed.append(manage.move_to_trash(model)),
             f"{model.name} moved to the trash · z to undo",

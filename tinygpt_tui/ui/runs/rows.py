@@ -30,7 +30,6 @@ class RunRows:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether there is a filter."""
         return bool(self._words)
 
     def filter_by(self, text: str) -> None:
@@ -49,7 +48,6 @@ class RunRows:
         self.marked = None if path == self.marked else path
 
     def find(self, path: str | None) -> RunFacts | None:
-        """Return the shown run with that path."""
         return next((facts for facts in self.shown if facts.card.path == path), None)
 
     def neighbour(self, facts: RunFacts) -> str | None:

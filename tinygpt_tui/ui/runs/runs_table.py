@@ -46,7 +46,6 @@ share: Markdown, or a picture if the name ends in `.svg`.
 
     @property
     def selected(self) -> RunFacts | None:
-        """The run under the cursor."""
         at, shown = self.cursor_row, self._rows.shown
         return shown[at] if 0 <= at < len(shown) else None
 

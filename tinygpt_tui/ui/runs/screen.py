@@ -99,7 +99,6 @@ class RunsScreen(TabScreen):
 
     @property
     def table(self) -> RunsTable:
-        """The table."""
         return self.query_one(RunsTable)
 
     @property
@@ -108,7 +107,6 @@ class RunsScreen(TabScreen):
 
     @property
     def facts(self) -> RunFacts | None:
-        """The selected run."""
         return self.table.selected
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -196,7 +194,6 @@ class RunsScreen(TabScreen):
         self._filter_box.focus()
 
     def action_end_filter(self) -> None:
-        """Show all runs again."""
         self._filter_box.value = ""
         self._filter_box.display = False
         self.table.focus()

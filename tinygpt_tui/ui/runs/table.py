@@ -79,7 +79,6 @@ COLUMNS: dict[str, Column] = {
 
 
 def columns_for(width: int) -> list[str]:
-    """Return the columns that a terminal of that width shows."""
     return [name for name, column in COLUMNS.items() if width >= NARROW or not column.wide]
 
 

@@ -103,7 +103,6 @@ the model writes unchanged and, with the same random seed, with your changes.
 
 
 def heading(width: int) -> str:
-    """Return the column titles."""
     columns = f"{'':<4}{'this':>7}{'all':>7}{'share':>7}   favours"
     return f"{columns:<{max(0, min(width, WIDEST) - AGAINST_CELLS)}}opposes"
 

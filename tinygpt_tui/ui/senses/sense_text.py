@@ -25,7 +25,6 @@ class SenseText(RaceText):
         self._show_anchor()
 
     def append(self, text: str) -> None:
-        """Show more text."""
         super().append(text)
         self._show_anchor()
 

@@ -36,7 +36,6 @@ class SenseDials:
 
     @property
     def rows(self) -> list[SenseRow]:
-        """The senses of that token."""
         token = self.token
         if self.seen is None or token is None:
             return []
@@ -52,7 +51,6 @@ class SenseDials:
 
     @property
     def turned(self) -> set[int]:
-        """The ids of tokens with a turned dial."""
         return {id for id, _ in self._factors}
 
     def set_seen(self, seen: SensesSeen) -> None:
@@ -67,7 +65,6 @@ class SenseDials:
         return self.at != before
 
     def factor(self, id: int, sense: int) -> float:
-        """Return the position of a dial."""
         return self._factors.get((id, sense), PLAIN)
 
     def turn(self, sense: int, by: int) -> bool:

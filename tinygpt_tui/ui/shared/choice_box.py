@@ -40,7 +40,6 @@ class ChoiceBox(Widget, can_focus=True):
 
         @property
         def control(self) -> ChoiceBox:
-            """The box."""
             return self.box
 
     def __init__(self, choices: Sequence[str], value: str, *, id: str | None = None) -> None:
@@ -49,7 +48,6 @@ class ChoiceBox(Widget, can_focus=True):
 
     @property
     def value(self) -> str:
-        """The selected value."""
         return self._value
 
     @value.setter

@@ -80,7 +80,6 @@ class ChooseFileScreen(Dialog[Path]):
             yield Button("Cancel", id="cancel", compact=True)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Choose the typed path."""
         message.stop()
         self._choose(message.value)
 

@@ -68,7 +68,6 @@ class RaceText(TextView):
             self.scroll_to(y=row - self.scrollable_content_region.height // 2, animate=False)
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the viewport."""
         strip = super().render_line(y)
         row = y + self.scroll_offset.y
         if not self.text or row >= len(self.lines):

@@ -16,7 +16,6 @@ class ContextWindow:
 
     @property
     def used(self) -> int:
-        """How many tokens are in the window."""
         held = min(len(self._starts), self.block_size)
         return held if self._seen is None else min(self._seen, held)
 

@@ -42,7 +42,6 @@ class EditSampling(Dialog[SamplingSettings]):
         yield SamplingForm(self._settings)
 
     def on_mount(self) -> None:
-        """Focus the first field."""
         self.query_one(SamplingForm).border_title = ""
         self.query_one(SamplingForm).focus_first()
 

@@ -70,7 +70,6 @@ class GenerationView:
         return (self.tokens - 1) / passed if self.tokens > 1 and passed > 0.1 else None
 
     def engine_is_ready(self) -> None:
-        """Note that the engine process is ready."""
         if self.phase == "starting":
             self.phase = "reading"
 

@@ -147,7 +147,6 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         self._zoom(direction, "x")
 
     def reset(self) -> None:
-        """Show everything again."""
         self.view = View()
         self.fit = FITS[0]
 

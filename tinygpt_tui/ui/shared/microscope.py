@@ -83,7 +83,6 @@ class Microscope(Widget):
 
         @property
         def control(self) -> Microscope:
-            """The panel it came from."""
             return self.microscope
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -146,7 +145,6 @@ class Microscope(Widget):
             self.pick(place)
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the panel."""
         width, base = self.content_size.width, self.rich_style
         lines = panel(self._look, self._text, self._picked, width, self.content_size.height, self._hint)
         if y >= len(lines):

@@ -52,11 +52,9 @@ class NamingLine(Horizontal):
 
     @property
     def asking(self) -> bool:
-        """Whether a name is being typed."""
         return self.has_class("-asking")
 
     def set_note(self, note: str, warning: bool = False) -> None:
-        """Show a note."""
         self.query_one("#naming-note", Static).update(note)
         self.set_class(warning, "-warning")
 

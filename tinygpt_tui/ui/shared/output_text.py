@@ -181,7 +181,6 @@ class OutputText(TextView):
         self._refresh_text(start, max(start, end - 1))
 
     def level_style(self, level: int, kind: str = "surprise") -> Style:
-        """Return how written text of a level looks."""
         written = self.get_component_rich_style("output--written")
         return self.rich_style + written + self._painter.level_style(kind, level)
 

@@ -50,12 +50,10 @@ class Pacer(Widget):
 
     @property
     def active(self) -> bool:
-        """Whether a text is being written."""
         return bool(self._jobs)
 
     @property
     def paused(self) -> bool:
-        """Whether the text waits for the user."""
         return self.active and self._permits.waiting
 
     @property
@@ -70,7 +68,6 @@ class Pacer(Widget):
 
     @property
     def dial(self) -> str:
-        """The dial in words."""
         return dial(self._permits.rate, self.active and self._permits.paused)
 
     def first_permits(self, at_once: bool = False) -> int | None:
@@ -90,7 +87,6 @@ class Pacer(Widget):
         self._allow()
 
     def shown(self, tokens: int) -> None:
-        """This many tokens of the job are on the screen."""
         self._permits.shown(tokens)
 
     def end(self) -> None:

@@ -81,12 +81,10 @@ class Permits:
         self.allowed = self._whole()
 
     def step(self) -> None:
-        """Allow one more token."""
         self._credit = max(math.floor(self._credit), self._shown) + 1.0
         self.allowed = self._whole()
 
     def shown(self, tokens: int) -> None:
-        """This many tokens are on the screen."""
         self._shown = tokens
         if self.allowed is None:
             self._credit = tokens

@@ -56,7 +56,6 @@ Ctrl+N changes between dark and light. Esc leaves.
         yield Static("", id="projector-sentence", markup=False)
 
     def chart(self) -> Widget:
-        """Return the curve."""
         raise NotImplementedError
 
     def update_view(self) -> None:

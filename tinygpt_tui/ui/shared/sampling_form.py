@@ -151,7 +151,6 @@ class SamplingForm(Vertical):
             self.mount(SettingBoxes(*self._rows.values()), self._note)
 
     def set_values(self, settings: SamplingSettings) -> None:
-        """Set the values of all boxes."""
         for name, row in self._rows.items():
             row.set_text(written(getattr(settings, name)))
         self._check(typed=False)
@@ -210,7 +209,6 @@ class SamplingForm(Vertical):
         return note[: min(last.end, last.start + width - len(MORE))].rstrip() + MORE
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fit the note again."""
         self._explain()
 
     @on(Input.Submitted)

@@ -100,7 +100,6 @@ class SettingRow(Horizontal):
             self._update_words()
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Pass on a typed value."""
         message.stop()
         self._change(message.value)
 

@@ -105,7 +105,6 @@ class TextView(ScrollView, can_focus=True):
             self.refresh()
 
     def append(self, text: str) -> None:
-        """Add text at the end."""
         if not text:
             return
         first = self.wrapped.append(text)
@@ -176,7 +175,6 @@ class TextView(ScrollView, can_focus=True):
             self._ground = None
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the viewport."""
         width, base = self.scrollable_content_region.width, self._ground or self.rich_style
         if not self.text:
             return self._hint_line(y, width, base)

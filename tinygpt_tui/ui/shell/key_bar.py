@@ -123,7 +123,6 @@ class KeyBar(Widget):
         return list(_placed(self.keys[self._first :], self.content_size.width - taken))
 
     def key_at(self, x: int) -> ShownKey | None:
-        """Return the key that is drawn at that cell."""
         return next((key for at, key in self._placed() if at <= x < at + key.width), None)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:

@@ -34,7 +34,6 @@ class KeyRow(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The binding's id."""
         return self.active.binding.id or ""
 
     @property

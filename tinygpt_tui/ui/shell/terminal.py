@@ -68,7 +68,6 @@ class TolerantOutput:
             self._file.flush()
 
     def fileno(self) -> int:
-        """Return the file's descriptor."""
         return self._file.fileno()
 
 

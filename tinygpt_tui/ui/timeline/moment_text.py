@@ -41,7 +41,6 @@ class MomentText(OutputText):
         self._has_started = False
 
     def show_written(self, request: MomentRequest, written: str) -> None:
-        """Show a text that was written before."""
         self._stop()
         self._show_text(request, written)
 

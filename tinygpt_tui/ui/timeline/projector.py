@@ -28,7 +28,6 @@ class MomentProjector(ProjectorScreen):
         self._below = below
 
     def chart(self) -> MomentChart:
-        """Return the curve."""
         return MomentChart(id="moment-chart")
 
     def update_view(self) -> None:

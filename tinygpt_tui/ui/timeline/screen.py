@@ -68,7 +68,6 @@ class TimeMachineScreen(TabScreen):
 
     @property
     def history(self) -> RunHistory:
-        """The run's history so far."""
         return self._session.history
 
     def compose_body(self) -> ComposeResult:

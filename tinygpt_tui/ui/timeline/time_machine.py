@@ -48,7 +48,6 @@ class TimeMachine:
 
     @property
     def request(self) -> MomentRequest | None:
-        """The text to show now."""
         return None if self.step is None else MomentRequest(self.step, self.prompt, self.sampling)
 
     def update_moments(self, moments: Sequence[Moment]) -> bool:
@@ -93,7 +92,6 @@ class TimeMachine:
         return self._texts.get(request) if request else None
 
     def cache_text(self, request: MomentRequest, text: str) -> None:
-        """Cache a text that was written to its end."""
         self._texts[request] = text
         while len(self._texts) > MOST_TEXTS:
             del self._texts[next(iter(self._texts))]

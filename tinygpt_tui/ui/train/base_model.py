@@ -64,7 +64,6 @@ the model's matrices, which is listed under that model and opened together with 
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def find_models(self) -> None:
-        """Find the models on this machine again."""
         cards = [card for card in list_models() if not card.problem]
         self.app.call_from_thread(self._offer, cards)
 

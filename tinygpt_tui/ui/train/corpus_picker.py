@@ -141,7 +141,6 @@ the result, and a list below offers others.
 
     @property
     def entry(self) -> CorpusEntry | None:
-        """The chosen corpus."""
         value = self.query_one("#corpus", Select).value
         return self._entries.get(str(value))
 
@@ -207,7 +206,6 @@ the result, and a list below offers others.
         self._show_state(f"{said}not on this machine yet: {what}", away=True)
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show how much is downloaded."""
         self.add_class("-fetching")
         self.query_one(ProgressBar).update(total=total or None, progress=done)
 

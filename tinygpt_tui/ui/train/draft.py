@@ -60,7 +60,6 @@ class Draft:
 
     @property
     def parameters(self) -> int | None:
-        """How many parameters the model would have."""
         return count_parameters(self.architecture) if self.architecture else None
 
     def expected(self, facts: CorpusFacts | None, machine: Machine) -> Estimate | None:

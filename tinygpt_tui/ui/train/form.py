@@ -153,12 +153,10 @@ class TrainForm(Vertical):
 
     @property
     def corpus(self) -> TrainCorpus:
-        """The part that chooses the text."""
         return self.query_one(TrainCorpus)
 
     @property
     def name_row(self) -> TrainNameRow:
-        """The part that holds the name."""
         return self.query_one(TrainNameRow)
 
     @property
@@ -290,7 +288,6 @@ class TrainForm(Vertical):
             self.action_tokenizers()
 
     def on_setting_row_changed(self, message: SettingRow.Changed) -> None:
-        """Use one typed value."""
         message.stop()
         if message.name in self.state.texts:  # a row that is being replaced may still have sent one
             self.change({message.name: message.text})

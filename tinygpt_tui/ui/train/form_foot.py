@@ -49,7 +49,6 @@ class FormFoot(Vertical):
         self.query_one("#start", Button).disabled = not can_start
 
     def show_warnings(self, warnings: Sequence[str]) -> None:
-        """Show the first warning and how many more there are."""
         more = f" (and {len(warnings) - 1} more: ^y)" if len(warnings) > 1 else ""
         line = self.query_one("#form-warning", Static)
         line.display = bool(warnings)

@@ -61,7 +61,6 @@ class FormState:
         return next((f"{fields[name].title}: {problem}" for name, problem in self.draft.problems.items()), "")
 
     def suggested_name(self, corpus: str) -> str:
-        """Return a name for a model trained on that corpus."""
         return f"{self.origin.model.name}-{corpus}" if self.origin else corpus
 
     def fixed_settings(self) -> dict[str, str]:

@@ -134,7 +134,6 @@ class TrainLive(Vertical):
         self.query_one(TrainFoot).show_actions(actions, line)
 
     def focus_pane(self) -> None:
-        """Give the focus to the pane that is shown."""
         self.query_one(f"#{self._pane}").focus(scroll_visible=False)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -171,7 +170,6 @@ class TrainLive(Vertical):
         self.query_one(TrainChart).cycle(what, by)
 
     def action_reset_chart(self) -> None:
-        """Show everything again."""
         self.query_one(TrainChart).reset()
 
     def action_zoom(self, direction: int) -> None:

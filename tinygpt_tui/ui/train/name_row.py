@@ -43,7 +43,6 @@ What the model will be called, in the Generate tab and on the disk. Letters, dig
 
     @property
     def text(self) -> str:
-        """The name in the box."""
         return self.query_one(Input).value.strip()
 
     def suggest(self, name: str) -> None:

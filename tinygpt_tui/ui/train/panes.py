@@ -33,7 +33,6 @@ class TrainPaneBar(Horizontal):
 
     @property
     def chosen(self) -> str:
-        """The pane whose name is marked."""
         return self._chosen
 
     def show_note(self, pane: str, note: str) -> None:
@@ -43,7 +42,6 @@ class TrainPaneBar(Horizontal):
             self.show_chosen(self._chosen)
 
     def show_chosen(self, chosen: str) -> None:
-        """Mark a pane's name."""
         self._chosen = chosen
         for number, (pane, title) in enumerate(PANES.items(), start=1):
             name = self.query_one(f"#pane-{pane}", Static)

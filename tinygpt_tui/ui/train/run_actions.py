@@ -25,7 +25,6 @@ ACTIONS: dict[str, Callable[[TrainingSession], bool]] = {
 
 
 def possible(session: TrainingSession) -> set[str]:
-    """Return the actions that make sense now."""
     return {action for action, is_possible in ACTIONS.items() if is_possible(session)}
 
 

@@ -88,12 +88,10 @@ class RunPage(Vertical):
 
     @property
     def panes(self) -> TrainLive:
-        """The view of the run."""
         return self.query_one(TrainLive)
 
     @property
     def actions(self) -> set[str]:
-        """What can be done with the run now."""
         return possible(self.session) if self.session is not None else set()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -102,7 +100,6 @@ class RunPage(Vertical):
     # Following
 
     def open_session(self, session: TrainingSession) -> None:
-        """Show a run and follow it."""
         self.session = session
         self.update_run()
         self.panes.focus_pane()

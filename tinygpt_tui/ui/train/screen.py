@@ -64,12 +64,10 @@ weights, and you can resume later.
 
     @property
     def form(self) -> TrainForm:
-        """The form of a new run."""
         return self.query_one(TrainForm)
 
     @property
     def page(self) -> RunPage:
-        """The page of a run."""
         return self.query_one(RunPage)
 
     @property
@@ -149,7 +147,6 @@ weights, and you can resume later.
         self.page.open_session(session)
 
     def action_back(self) -> None:
-        """Show the run again."""
         if self.page.session is not None:
             self._open_session(self.page.session)
 
