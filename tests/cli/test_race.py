@@ -24,21 +24,21 @@ def text(tmp_path: Path) -> str:
 
 def test_several_are_trained_and_told_apart(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "race.svg"
-    assert run(["race", "rnn-nano", "small", "--corpus", text, "--steps", "4", "--svg", str(picture)]) == 0
+    assert run(["race", "mlp", "small", "--corpus", text, "--steps", "4", "--svg", str(picture)]) == 0
     shown = capsys.readouterr().out
-    rows = [line for line in shown.splitlines() if line.startswith(("rnn-nano", "small"))]
+    rows = [line for line in shown.splitlines() if line.startswith(("mlp", "small"))]
     assert len(rows) == 2
     assert all(" 4 " in row for row in rows)
     assert "unigram" in shown  # a yardstick, on the chart or in the table
-    assert "rnn-nano" in picture.read_text(encoding="utf-8")
-    assert {card.name for card in list_runs()} >= {"race-rnn-nano", "race-small"}
+    assert "mlp" in picture.read_text(encoding="utf-8")
+    assert {card.name for card in list_runs()} >= {"race-mlp", "race-small"}
 
 
 def test_tokenizers_are_compared_per_character(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["race", "rnn-nano", "rnn-nano@bpe:280", "--corpus", text, "--steps", "2", "--json"]) == 0
+    assert run(["race", "mlp", "mlp@bpe:280", "--corpus", text, "--steps", "2", "--json"]) == 0
     plain, pairs = json.loads(capsys.readouterr().out)
     assert (plain["tokenizer"], plain["characters_per_token"]) == ("characters", 1.0)
-    assert (pairs["tokenizer"], pairs["model"]) == ("bpe:280", "race-rnn-nano-bpe-280")
+    assert (pairs["tokenizer"], pairs["model"]) == ("bpe:280", "race-mlp-bpe-280")
     assert pairs["characters_per_token"] > 2
     assert pairs["validation_loss"] < plain["validation_loss"]  # of untrained models, whose tokens are longer
     assert run(["race", "small", "small@bpe:7", "--corpus", text]) == 2

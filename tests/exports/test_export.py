@@ -102,6 +102,24 @@ def test_onnxruntime_answers_each_question_of_a_batch(tmp_path: Path) -> None:
     assert [int((row != 0).any(-1).sum()) for row in logits] == [6, 3, 5, 0]
 
 
+def test_transformers_answers_a_question_as_blenderbot(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    folder, done = written(tmp_path, "hf", VARIANTS["encoder-decoder"])  # its separator is 3
+    assert done.checked is not None
+    assert done.checked.program == "transformers"
+    assert done.checked.share < SAME
+    assert "AutoModelForSeq2SeqLM" in (folder / "README.md").read_text(encoding="utf-8")
+    theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(str(folder)).eval()
+    assert type(theirs).__name__ == "BlenderbotForConditionalGeneration"
+    question = [0, 5, 7, 3]
+    answer = theirs.generate(torch.tensor([question]), max_new_tokens=3, do_sample=False)[0].tolist()
+    assert answer[0] == 3
+    ids = question
+    for _ in range(3):
+        ids = [*ids, int(ours(tmp_path, torch.tensor([ids]))[0, -1].argmax())]
+    assert answer[1:] == ids[4:]
+
+
 @pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu", "relu_squared"])
 def test_transformers_gives_the_same_logits_and_ids(tmp_path: Path, activation: str) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,12 +20,14 @@ from tinygpt_tui.checkpoints.importing import import_model
 from tinygpt_tui.checkpoints.native import load, open_checkpoint
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.cli.main import run as main
+from tinygpt_tui.foreign import calibrate
 from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
 from tinygpt_tui.foreign.calibration_texts import calibration_texts
 from tinygpt_tui.foreign.characters import SHAKESPEARE
 from tinygpt_tui.foreign.facts import Fact, doubts
 from tinygpt_tui.foreign.losses import token_losses
 from tinygpt_tui.foreign.opening import Overrides, inspect_checkpoint
+from tinygpt_tui.foreign.readings import Fitting
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
@@ -75,6 +79,23 @@ def test_scale_and_activation_are_found(trained: tuple[GPTSettings, dict[str, Te
     assert (facts["attention_scale"].source, "does not tell" in facts["attention_scale"].detail) == ("guess", True)
     assert "wrong vocabulary" not in facts["loss"].value
     assert doubts(opened.facts).startswith("not known: assumed scale 1/√n_embd")
+
+
+def test_a_text_that_no_reading_knows_is_followed_by_the_next(
+    trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a wrong first reading were least surprised by what the model did not learn."""
+    by_surprise, asked = calibrate._by_surprise, list[None]()
+
+    def backwards_at_first(*given: Any) -> Iterator[Fitting]:
+        asked.append(None)
+        return iter([*by_surprise(*given)][:: -1 if len(asked) == 1 else 1])
+
+    monkeypatch.setattr(calibrate, "_by_surprise", backwards_at_first)
+    torch.save(trained[1], tmp_path / "model.pth")
+    facts = {fact.name: fact for fact in read_model(tmp_path / "model.pth").facts}
+    assert facts["activation"].source == "calibrated"
+    assert "Pages of Shakespeare" in facts["loss"].detail
 
 
 def test_the_user_knows_better(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tinygpt_tui.exports.place import MODEL_FILE
 from tinygpt_tui.exports.result import Checked
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.files import is_file
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, EncoderDecoderSettings, GPTSettings
 
 Logits = NDArray[np.float32]
 Reader = Callable[[ExportSource, Path, list[int]], Logits]
@@ -40,11 +40,20 @@ def _by_transformers(source: ExportSource, folder: Path, ids: list[int]) -> Logi
     transformers: Any = importlib.import_module("transformers")
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    kind = _own_class(folder / MODEL_FILE) if is_file(folder / MODEL_FILE) else transformers.AutoModelForCausalLM
+    settings = source.config.architecture
+    is_pair = isinstance(settings, EncoderDecoderSettings)
+    kind = transformers.AutoModelForSeq2SeqLM if is_pair else transformers.AutoModelForCausalLM
+    kind = _own_class(folder / MODEL_FILE) if is_file(folder / MODEL_FILE) else kind
     model = kind.from_pretrained(str(folder), local_files_only=True).eval()
+    given = torch.tensor([ids])
     with torch.inference_mode():
-        logits: Logits = model(torch.tensor([ids])).logits[0].float().numpy()
-    return logits
+        if not isinstance(settings, EncoderDecoderSettings):
+            logits: Logits = model(given).logits[0].float().numpy()
+            return logits
+        # The question ends with the separator, and the answer starts with it. Inside the question all logits are 0.
+        end = ids.index(settings.separator)
+        logits = model(given[:, : end + 1], decoder_input_ids=given[:, end:]).logits[0].float().numpy()
+    return np.concatenate((np.zeros((end, settings.vocab_size), np.float32), logits))
 
 
 def _own_class(path: Path) -> Any:

@@ -8,6 +8,7 @@ format supports it.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -150,8 +151,9 @@ FORMS: dict[str, Form] = {
                 "llama": _LLAMA,
                 "gpt": _GPT,
                 **_FAMILY,
+                **_PAIRS,
             },
-            "a folder for transformers, with its tokenizer; other than GPT-2 and Llama with a model file",
+            "a folder for transformers, with its tokenizer; most nets other than GPT-2 and Llama with a model file",
             student="llama",
         ),
         Form(
@@ -190,7 +192,7 @@ FORMS: dict[str, Form] = {
 }  # fmt: skip
 
 
-STANDARD = ("gpt2", "llama")  # the nets that transformers knows; others bring a model file
+STANDARD = ("gpt2", "llama", *_PAIRS)  # the nets that transformers knows; others bring a model file
 _DESTINATIONS = {"Hugging Face": "hf", "GGUF": "gguf", "nanoGPT": "nanogpt"}  # the programs that people ask for first
 
 
@@ -233,12 +235,18 @@ def is_standard(form: Form, settings: ArchitectureSettings) -> bool:
 def _strangers(form: Form, net: str, settings: ArchitectureSettings, approximate: bool) -> list[str]:
     assert form.nets is not None
     can, strange = form.nets[net], []
-    for field in msgspec.structs.fields(type(settings)):
-        value, allowed = getattr(settings, field.name), can.get(field.name, frozenset({field.default}))
-        near = approximate and value in form.nearly.get(field.name, ())
+    for name, default in _defaults(type(settings)).items():
+        value, allowed = getattr(settings, name), can.get(name, frozenset({default}))
+        near = approximate and value in form.nearly.get(name, ())
         if allowed is not None and value not in allowed and not near:
-            strange.append(field.name)
+            strange.append(name)
     return strange
+
+
+@functools.cache
+def _defaults(settings: type[ArchitectureSettings]) -> dict[str, Any]:
+    """Return the settings' names and defaults; cached, since msgspec evaluates all annotations again each time."""
+    return {field.name: field.default for field in msgspec.structs.fields(settings)}
 
 
 def destinations(settings: ArchitectureSettings) -> str:

@@ -1,7 +1,7 @@
 """A Hugging Face folder: config.json, model.safetensors, and a tokenizer for transformers.
 
-GPT-2 and Llama are loaded by transformers' own classes. Any other net brings a small model file of its own, which
-transformers runs if it may (`trust_remote_code=True`).
+GPT-2, Llama and the encoder-decoder are loaded by transformers' own classes. Any other net brings a small model file of
+its own, which transformers runs if it may (`trust_remote_code=True`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ import msgspec
 import numpy as np
 import safetensors.numpy
 
+from tinygpt_tui.exports import blenderbot
 from tinygpt_tui.exports.classic import classic_tensors, llama_tensors, renamed
 from tinygpt_tui.exports.forms import FORMS, STANDARD, net_of
 from tinygpt_tui.exports.place import MODEL_FILE
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
-from tinygpt_tui.settings.architecture import ArchitectureSettings, BackpackSettings, GPTSettings, name_of
+from tinygpt_tui.settings.architecture import (
+    ArchitectureSettings,
+    BackpackSettings,
+    EncoderDecoderSettings,
+    GPTSettings,
+    name_of,
+)
 from tinygpt_tui.settings.model_config import HEAD
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer, letters_of_bytes
@@ -54,6 +61,8 @@ def write(source: ExportSource, folder: Path) -> None:
         config["shapes"] = {name: tensor.shape for name, tensor in tensors.items()}
         (folder / MODEL_FILE).write_text(model_file(), encoding="utf-8", newline="\n")
         generation["use_cache"] = False
+    elif isinstance(settings, EncoderDecoderSettings):
+        generation["decoder_start_token_id"] = settings.separator
     _write_json(folder / "config.json", config)
     _write_json(folder / "generation_config.json", generation)
     _write_tokenizer(folder, source.tokenizer, settings.block_size)
@@ -129,7 +138,9 @@ def _own(settings: ArchitectureSettings, state: Weights) -> Weights:
     return {name: tensor for name, tensor in state.items() if not (settings.tied_head and name == HEAD)}
 
 
-_TENSORS: dict[str, Callable[[Any, Weights], Weights]] = {"gpt2": _gpt2, "llama": llama_weights}
+_TENSORS: dict[str, Callable[[Any, Weights], Weights]] = {
+    "gpt2": _gpt2, "llama": llama_weights, blenderbot.NET: blenderbot.tensors,
+}  # fmt: skip
 
 
 def model_file() -> str:
@@ -138,7 +149,7 @@ def model_file() -> str:
 
 
 def configuration(settings: ArchitectureSettings, net: str, end_of_text: int | None) -> dict[str, Any]:
-    """Return what transformers' GPT2Config or LlamaConfig reads, or the one of our own model file."""
+    """Return what transformers' GPT2Config, LlamaConfig or BlenderbotConfig reads, or the one of our own model file."""
     return {
         **(_CONFIGS[net] if net in STANDARD else _own_config)(settings),
         "vocab_size": settings.vocab_size,
@@ -214,7 +225,9 @@ def _attention_config(settings: ArchitectureSettings) -> dict[str, Any]:
     }
 
 
-_CONFIGS: dict[str, Callable[[Any], dict[str, Any]]] = {"gpt2": _gpt2_config, "llama": _llama_config}
+_CONFIGS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "gpt2": _gpt2_config, "llama": _llama_config, blenderbot.NET: blenderbot.configuration,
+}  # fmt: skip
 
 
 def character_tokenizer(characters: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import tinygpt_tui
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import STANDARD, Form, net_of
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
+from tinygpt_tui.settings.architecture import ArchitectureSettings, EncoderDecoderSettings, GPTSettings, name_of
 from tinygpt_tui.settings.fields import written
 from tinygpt_tui.settings.model_config import NativeConfig, TrainedOn
 
@@ -39,6 +39,14 @@ tokenizer = AutoTokenizer.from_pretrained("PATH_OF_THIS_FOLDER")
 model = AutoModelForCausalLM.from_pretrained("PATH_OF_THIS_FOLDER"{trust})
 ids = tokenizer({prompt}, return_tensors="pt").input_ids
 print(tokenizer.decode(model.generate(ids, max_new_tokens={tokens}, do_sample=True)[0]))
+```""",
+    "pairs": """```python
+import torch
+from transformers import AutoModelForSeq2SeqLM
+
+model = AutoModelForSeq2SeqLM.from_pretrained("PATH_OF_THIS_FOLDER")
+question = torch.tensor([[{separator}]])  # the ids of a question, which ends with the separator, {separator}
+print(model.generate(question, max_new_tokens={tokens})[0])  # the separator, then the answer
 ```""",
     "onnx": """```python
 import json
@@ -186,7 +194,8 @@ def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -
         words["scale"] = "C**-0.5" if settings.attention_scale == "n_embd" else "k.shape[-1]**-0.5"
     words["file"] = form.file
     words["trust"] = "" if net_of(form, settings) in STANDARD else ", trust_remote_code=True"
-    use = USES[form.name.partition("-")[0]]
+    of_pairs = form.name == "hf" and isinstance(settings, EncoderDecoderSettings)
+    use = USES["pairs" if of_pairs else form.name.partition("-")[0]]
     return use.format(**words) if "{" in use else use
 
 

@@ -22,6 +22,7 @@ from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.files import whole_folder
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
+from tinygpt_tui.settings.architecture import GPTSettings
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -39,7 +40,7 @@ def export_adapter(model: Path, form: Form, path: Path, *, force: bool = False) 
         raise UsageError(f"{model.name} is not an adapter", "leave --adapter out")
     source = ExportSource(model.name, read_folder(model, calibrated=False))
     net = net_of(form, source.config.architecture)
-    if net not in STANDARD:
+    if net not in STANDARD or not isinstance(source.config.architecture, GPTSettings):
         raise UsageError(f"PEFT changes only models of transformers itself, and {adapter.base} is none", merged)
     tensors = read_tensors(model / WEIGHTS, weight_places(model))
     if any(name.endswith(ROWS) for name in tensors):

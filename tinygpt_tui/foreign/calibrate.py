@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ GLANCE_AT = 2000  # characters of each text are judged to find the one that fits
 SURE, LIKELY = 6.0, 3.0  # standard errors
 MATTERS = 0.003  # nats; by chance a wrong kind of GELU is a little better
 DOCUMENTS_BETTER = 0.95  # of the loss in windows; else windows are read, which have more tokens
+MOST_TEXTS = 3  # on which the questions are asked, until a reading knows one
 MOST_ROUNDS = 3  # in which each question is asked again
 # Have no usual answer: the best one is taken, however little better it is.
 BEST_OF = frozenset({"n_head", "norm", "attention_scale", "unstored_positions", "position_scale"})
@@ -52,25 +53,41 @@ def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspect
     if not fitting:
         inspection = with_untrained(inspection, build)
         return with_corpus_unused(inspection, corpus) if corpus else inspection
-    chosen = _least_surprising(inspection, build, fitting)
-    answered = _answered(inspection, build, chosen)
+    chosen, answered = _on_first_known(inspection, build, fitting)
     if (answered.settings, answered.reading) != (inspection.settings, inspection.reading):
         # A wrong reading may have chosen the wrong text.
-        again = _least_surprising(answered, build, fitting)
+        again = next(_by_surprise(answered, build, fitting))
         if again != chosen:
-            chosen, answered = again, _answered(inspection, build, again)
+            chosen, answered = again, _answered(inspection, build, again)[0]
     answered = with_window(answered, build, chosen)
     found = Trial(answered, build, chosen.rows(answered, whole=True)).score({})
     return with_loss(answered, build, found, chosen)
 
 
-def _answered(inspection: Inspection, build: Build, chosen: Fitting) -> Inspection:
-    """Answer the questions, some together, and again with the others answered, until nothing changes."""
+def _on_first_known(inspection: Inspection, build: Build, fitting: Sequence[Fitting]) -> tuple[Fitting, Inspection]:
+    """Answer the questions on the first text that a reading knows better than counting does; else on the first of all.
+
+    Where most is read wrongly, what surprises least is what is easy to guess, not what the model learned.
+    """
+    tried: list[tuple[Fitting, Inspection]] = []
+    for chosen in itertools.islice(_by_surprise(inspection, build, fitting), MOST_TEXTS):
+        answered, is_known = _answered(inspection, build, chosen)
+        if is_known:
+            return chosen, answered
+        tried.append((chosen, answered))
+    return tried[0]
+
+
+def _answered(inspection: Inspection, build: Build, chosen: Fitting) -> tuple[Inspection, bool]:
+    """Answer the questions, some together, and again with the others answered, until nothing changes.
+
+    Also return whether that was possible: a reading is better than counting tokens, or there are no questions.
+    """
     questions = inspection.questions
     if not questions:
-        return inspection
+        return inspection, True
     rows = chosen.rows(inspection)
-    trial = Trial(inspection, build, rows)
+    trial, counting = Trial(inspection, build, rows), unigram(np.concatenate([row[1:] for row in rows]).tolist())
     answers: dict[str, Any] = {question.setting: question.candidates[0] for question in questions}
     settled: dict[str, _Settled | None] = {}
     for _ in range(MOST_ROUNDS):
@@ -84,14 +101,14 @@ def _answered(inspection: Inspection, build: Build, chosen: Fitting) -> Inspecti
                 settled[question.setting] = found = _settled_by(question, answers, scores)
                 if found is not None:
                     answers[question.setting] = found.answer
-        if answers == before:
+        best = trial.score(answers)
+        if answers == before or best.loss >= counting:
             break
-    best, counting = trial.score(answers), unigram(np.concatenate([row[1:] for row in rows]).tolist())
     if best.loss >= counting:
-        return _left(inspection, questions, best, counting)
+        return _left(inspection, questions, best, counting), False
     for question in questions:
         inspection = _with_answer(inspection, question, answers[question.setting], settled[question.setting])
-    return inspection
+    return inspection, True
 
 
 @dataclass(frozen=True)
@@ -195,22 +212,24 @@ def _together(questions: Iterable[Question]) -> list[list[Question]]:
 
 
 def _fitting(inspection: Inspection, corpus: str) -> list[Fitting]:
-    """Return the texts whose characters the vocabulary has, or could have where nothing tells it."""
-    return [Fitting(*found) for found in candidates(inspection, corpus)]
+    """Return the texts whose characters the vocabulary has, or could have where nothing tells it; the same ids once."""
+    found: dict[tuple[int, ...], Fitting] = {}
+    for text, tokenizer, named in candidates(inspection, corpus):
+        found.setdefault(tuple(tokenizer.encode(text.text)), Fitting(text, tokenizer, named))
+    return list(found.values())
 
 
-def _least_surprising(inspection: Inspection, build: Build, fitting: Sequence[Fitting]) -> Fitting:
-    """Return the text that surprises the model least, as it is read now, and how it is best read."""
+def _by_surprise(inspection: Inspection, build: Build, fitting: Sequence[Fitting]) -> Iterator[Fitting]:
+    """Yield the texts, those that surprise the model least first, as it is read now, and how each is best read."""
     forward = build(inspection)
 
     def loss(one: Fitting) -> float:
         return float(row_losses(forward, inspection.settings, one.rows(inspection, GLANCE_AT)).mean())
 
-    chosen = fitting[0] if len(fitting) == 1 else min(fitting, key=loss)
-    in_documents = dataclasses.replace(chosen, in_documents=True)
-    if not in_documents.rows(inspection, GLANCE_AT):
-        return chosen
-    return in_documents if loss(in_documents) < DOCUMENTS_BETTER * loss(chosen) else chosen
+    for chosen in fitting if len(fitting) == 1 else sorted(fitting, key=loss):
+        in_documents = dataclasses.replace(chosen, in_documents=True)
+        better = in_documents.rows(inspection, GLANCE_AT) and loss(in_documents) < DOCUMENTS_BETTER * loss(chosen)
+        yield in_documents if better else chosen
 
 
 def _evidence(name: str, best: Score, rival: Score) -> str:

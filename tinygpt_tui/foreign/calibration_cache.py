@@ -22,7 +22,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 
 MOST_ENTRIES = 300
 LARGEST = 64 << 20  # bytes; a larger file is forgotten
-VERSION = 8  # of how readings are measured: another number forgets them all
+VERSION = 9  # of how readings are measured: another number forgets them all
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
