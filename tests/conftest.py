@@ -118,6 +118,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of all workers, for what takes each of them seconds to make: under a lock, by the first."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the tests under the file rules of another system."""
     parser.addoption("--pretended-windows", action="store_true", help="run under Windows' file rules (on Linux)")

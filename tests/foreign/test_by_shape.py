@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from spellings import (
     MODERN,
     MODERN_SPELLINGS,
@@ -58,8 +59,13 @@ NOT_BY_SHAPE = {"token_shift", "sliding", "ngram_rows", "rotary_factors", "local
 
 
 @pytest.fixture(scope="session")
-def states() -> dict[str, State]:
-    return {name: trained(kind) for name, kind in NETS.items()}
+def states(shared_folder: Path) -> dict[str, State]:
+    made = shared_folder / "by shape.pt"
+    with FileLock(shared_folder / "by shape.lock"):
+        if not made.exists():
+            torch.save({name: trained(kind) for name, kind in NETS.items()}, made)
+    states: dict[str, State] = torch.load(made)
+    return states
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ def torch_forward(model: LanguageModel) -> Callable[[NDArray[np.int64]], NDArray
     return forward
 
 
+@functools.lru_cache(maxsize=256)
 def torch_shapes(settings: ArchitectureSettings) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a net's state dict; no memory is taken for its numbers. Raises UsageError."""
     with torch.device("meta"), WithoutNumbers():
