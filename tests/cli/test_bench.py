@@ -59,7 +59,7 @@ def heeds_ctrl_c() -> Iterator[None]:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
 @pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_prints_what_was_measured_by_then_and_json_is_one_object() -> None:
-    command = [*BENCH, "generate", "--sizes", "tiny", "--rounds", "1000000", "--no-first-token", "--json"]
+    command = [*BENCH, "generate", "--sizes", "tiny", "--rounds", "1000000", "--quick", "--no-first-token", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stderr is not None
         for line in process.stderr:
