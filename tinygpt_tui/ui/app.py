@@ -8,14 +8,14 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import RenderableType
 from rich.text import Text
 from textual import events, work
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -88,12 +88,12 @@ class TinyGPTApp(App[None]):
 
     TITLE = "tinygpt"
     # What the first picture needs; other screens bring their own.
-    CSS_PATH = ["app.tcss", "generate/screen.tcss", "train/screen.tcss"]  # noqa: RUF012 (declared so by Textual)
+    CSS_PATH = ["app.tcss", "generate/screen.tcss", "train/screen.tcss"]
     MODES = SCREENS
     DEFAULT_MODE = "generate"
-    COMMANDS = {palette}  # noqa: RUF012
+    COMMANDS = {palette}
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("f1,question_mark", "help", "Help", "app.help", "What has the focus, and all keys"),
         *(
             bind_over(tab.keys, f"tab('{name}')", tab.title, f"app.{name}", f"Go to the {tab.title} tab")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -33,7 +31,7 @@ Left and Right go one merge back or forward, Page Up and Page Down 32, `[` and `
 End to the first and the last. Space plays. `+` learns more merges. Enter uses the number of tokens shown for the new
 run, F9 saves that tokenizer. `v` or a digit changes the view.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("left", "go(-1)", "Merge", "forge.left", "One merge back", display="←→"),
         bind_hidden("right", "go(1)", "Merge", "forge.right", "One merge forward"),
         bind_hidden("pageup", f"go({-PAGE})", "Merges", "forge.page_up", f"{PAGE} merges back"),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
@@ -23,6 +21,7 @@ from tinygpt_tui.ui.forge.merge_text import MergeText
 from tinygpt_tui.ui.forge.state import FIRST_SIZE, MergePosition, size_of
 from tinygpt_tui.ui.forge.token_lists import TokenLists
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.words import bar
@@ -46,7 +45,7 @@ class TokenizerScreen(TabScreen):
     CSS_PATH = "screen.tcss"
     AUTO_FOCUS = "MergeText"
     HELP = MergeText.HELP
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "use", "Use", "forge.use", "Use a tokenizer of this size for the new run"),
         bind("space", "play", "Play", "forge.play", "Do one merge after another"),
         bind("space", "pause", "Pause", "forge.play", "Stop there"),
@@ -62,14 +61,11 @@ class TokenizerScreen(TabScreen):
     ]
 
     class _Learned(Message):
-        def __init__(self, found: TextMerges | TinyGPTError, cutter: Cutter | None = None) -> None:
-            super().__init__()
-            self.found, self.cutter = found, cutter
+        found: TextMerges | TinyGPTError
+        cutter: Cutter | None = None
 
     class _Compared(Message):
-        def __init__(self, cuts: list[Cut]) -> None:
-            super().__init__()
-            self.cuts = cuts
+        cuts: list[Cut]
 
     def __init__(self, reference: CorpusReference, tokenizer: str, then: Callable[[str], None]) -> None:
         """`reference` is the text; start at the size of `tokenizer`, as it is typed in the form.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.message import Message
@@ -36,7 +35,7 @@ HELP = (
 class AttentionBeside(Vertical):
     """Shows the attention of the last token before a place."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("escape", "leave", "Back", "attention.leave", "Back to the text"),
     ]
 

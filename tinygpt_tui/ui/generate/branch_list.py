@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.text import Text
-from textual.binding import BindingType
-from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -15,6 +11,7 @@ from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.branch_words import STAR, row_text
+from tinygpt_tui.ui.shared.message import Message
 
 VERY_WIDE = 200  # columns of the terminal from which the branches are beside the text
 LOOK_EVERY_S = 0.5  # while text streams into a branch
@@ -32,7 +29,7 @@ that is being generated.
 Enter shows a branch. Starred branches (`*`) stay when all others are dropped (`D`), and when a branch above them is
 deleted. `z` restores what was deleted last.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "select", "Show", "branches.choose", "Show this branch in the Generate tab"),
     ]
 
@@ -86,9 +83,7 @@ class BranchesBeside(BranchList):
     class Chosen(Message):
         """Another branch is to be shown."""
 
-        def __init__(self, branch: int) -> None:
-            super().__init__()
-            self.branch = branch
+        branch: int
 
     def __init__(self, editor: SessionEditor, *, id: str | None = None) -> None:
         super().__init__(editor, id=id)

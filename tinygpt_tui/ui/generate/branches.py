@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import OptionList, Static
 
@@ -31,14 +30,15 @@ class BranchesScreen(Dialog[bool]):
     """Dismisses with True if another branch is the current one now. All changes go to the editor."""
 
     CSS_PATH = "branches.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
-    BINDINGS: ClassVar[list[BindingType]] = [
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    BINDINGS = [
         bind("r", "rename", "Rename", "branches.rename", "Give this branch a name"),
         bind("asterisk", "star", f"Star {STAR}", "branches.keep", "Star this branch, or remove its star"),
         bind("d", "delete", "Delete", "branches.delete", "Delete it and its children (starred ones stay)"),
         bind("z", "undo", "Undo", "branches.undo", "Restore what was deleted last"),
         bind("D", "drop", "Drop unstarred", "branches.drop", "Delete all branches without a star"),
     ]
+    listing = getters.query_one(BranchList)
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
         """`models` are the paths of all models; if empty, none is marked as missing."""
@@ -62,10 +62,6 @@ class BranchesScreen(Dialog[bool]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_tree)
-
-    @property
-    def listing(self) -> BranchList:
-        return self.query_one(BranchList)
 
     @property
     def branch(self) -> Branch | None:

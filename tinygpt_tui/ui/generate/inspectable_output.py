@@ -9,13 +9,13 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.message import Message
 
 from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate import microscope_keys
 from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
 from tinygpt_tui.ui.generate.why_line import WhyLine, WhyQuestion
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.sampling_words import draw_words
@@ -34,7 +34,7 @@ NOTHING_YET = "The probabilities of each draw appear here"
 class InspectableOutput(Vertical):
     """Holds OutputText and Microscope and synchronises them; the widget around it talks to the engine."""
 
-    HELP: ClassVar[str | None] = microscope_keys.HELP
+    HELP = microscope_keys.HELP
     DEFAULT_CSS = """
     InspectableOutput {
         height: 1fr;
@@ -50,30 +50,23 @@ class InspectableOutput(Vertical):
     class Ask(Message):
         """Requests an explanation of some characters of `text`; answered by `asked`, then `apply_events`."""
 
-        def __init__(self, question: Question, text: str) -> None:
-            super().__init__()
-            self.question, self.text = question, text
+        question: Question
+        text: str
 
     class AskWhy(Message):
         """Requests what made a character likely; answered by `why.follow`."""
 
-        def __init__(self, question: WhyQuestion) -> None:
-            super().__init__()
-            self.question = question
+        question: WhyQuestion
 
     class AttentionWanted(Message):
         """Show the attention with which the model wrote the character at `offset`."""
 
-        def __init__(self, offset: int) -> None:
-            super().__init__()
-            self.offset = offset
+        offset: int
 
     class Toggled(Message):
         """The microscope was opened or closed."""
 
-        def __init__(self, is_open: bool) -> None:
-            super().__init__()
-            self.is_open = is_open
+        is_open: bool
 
     def __init__(self, *, id: str | None = None, window_at: Callable[[int], int] = lambda _offset: 0) -> None:
         """`window_at` returns where the model's window started when it wrote a character."""

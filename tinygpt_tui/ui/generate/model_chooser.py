@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual import on, work
-from textual.binding import BindingType
-from textual.message import Message
 from textual.widgets import Input
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -17,6 +15,8 @@ from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import ModelPicker
 from tinygpt_tui.ui.shared.binding import bind
+from tinygpt_tui.ui.shared.failed import Failed, pass_to_screen
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shell.install import offer_install
 
 REFRESH_EVERY_S = 2.0  # for new models and the progress of those in training
@@ -45,7 +45,7 @@ class ModelChooser(ModelPicker):
     """The model list of the Generate tab. `in_use` is the model that generates; None while there is none."""
 
     # The workspace has these actions under other keys, too, the screen `train_on`.
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("i", "card", "Model card", "generate.card", "Details of this model; rename, export, …"),
         bind("o", "open", "Open", "generate.open", "Open a model from anywhere, or from the Hub"),
         bind("t", "screen.train_on", "Fine-tune", "generate.train_on", "Start a run from this model"),
@@ -57,40 +57,26 @@ class ModelChooser(ModelPicker):
     class Used(Message):
         """Another model is in use; `before` is the last one."""
 
-        def __init__(self, model: ModelInUse, before: ModelInUse | None) -> None:
-            super().__init__()
-            self.model, self.before = model, before
+        model: ModelInUse
+        before: ModelInUse | None
 
     class Opened(Message):
         """The model has been in use long enough to open it."""
 
-        def __init__(self, card: ModelCard) -> None:
-            super().__init__()
-            self.card = card
+        card: ModelCard
 
     class Refreshed(Message):
         """The list was read from disk; `gone` is the name of a model that was in use and is missing now."""
 
-        def __init__(self, gone: str = "") -> None:
-            super().__init__()
-            self.gone = gone
+        gone: str = ""
 
     class Done(Message):
         """The choice is over: Enter, or a click."""
 
-    class Failed(Message):
-        """A model could not be opened."""
-
-        def __init__(self, error: TinyGPTError) -> None:
-            super().__init__()
-            self.error = error
-
     class Preferred(Message):
         """The user chose this model: the next start uses it, too."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
+        name: str
 
     def __init__(self, preferred: str, *, id: str | None = None) -> None:
         """`preferred` is the name of the model to start with."""
@@ -207,12 +193,9 @@ class ModelChooser(ModelPicker):
 
     @work(thread=True, exclusive=True, group="visit", exit_on_error=False)
     def _mix(self, name: str) -> None:
-        try:
-            card = self.models.visit(find_model(name))
-        except TinyGPTError as error:
-            self.post_message(self.Failed(error))
-        else:
-            self.app.call_from_thread(self._visited, card)
+        self.app.call_from_thread(self._visited, self.models.visit(find_model(name)))
+
+    on_worker_state_changed = pass_to_screen
 
     def action_open(self) -> None:
         """Open a model from anywhere: a file, a folder, the Hub."""
@@ -231,7 +214,7 @@ class ModelChooser(ModelPicker):
 
     def _visited(self, card: ModelCard) -> None:
         if card.problem:
-            self.post_message(self.Failed(CheckpointError(card.problem, card.hint)))
+            self.post_message(Failed(CheckpointError(card.problem, card.hint)))
             return
         self.choose(card.path)
         if card.is_mix:

@@ -11,7 +11,6 @@ from typing import ClassVar
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
@@ -24,13 +23,13 @@ from tinygpt_tui.ui.generate.branch_list import VERY_WIDE
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
 from tinygpt_tui.ui.generate.requests import Request
-from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.text_pane import TextPane
 from tinygpt_tui.ui.generate.welcome import Welcome
 from tinygpt_tui.ui.generate.workspace import Workspace
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import Microscope
 from tinygpt_tui.ui.shared.pacer import Pacer
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -47,24 +46,20 @@ class GenerateScreen(TabScreen):
 
     TAB = "generate"
     READS = True
-    HORIZONTAL_BREAKPOINTS = [(0, "-usual"), (VERY_WIDE, "-very-wide")]  # noqa: RUF012 (declared so by Textual)
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
+    HORIZONTAL_BREAKPOINTS = [(0, "-usual"), (VERY_WIDE, "-very-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = bindings.BINDINGS
 
     class TrainOn(Message):
         """The user wants to start a run from this model."""
 
-        def __init__(self, card: ModelCard) -> None:
-            super().__init__()
-            self.card = card
+        card: ModelCard
 
     class Inspect(Message):
         """The user wants to see how the model comes to a character."""
 
-        def __init__(self, place: TextPlace) -> None:
-            super().__init__()
-            self.place = place
+        place: TextPlace
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,12 +199,6 @@ class GenerateScreen(TabScreen):
                 card = self.chooser.card
                 if self.is_current and (not event.model or (card is not None and event.model == card.path)):
                     self.show_error(TinyGPTError(event.message, event.hint))
-
-    @on(TextPane.Failed)
-    @on(ModelChooser.Failed)
-    @on(SessionSaver.Failed)
-    def _failed(self, message: TextPane.Failed | ModelChooser.Failed | SessionSaver.Failed) -> None:
-        self.show_error(message.error)
 
     @on(TextPane.Changed)
     def _keys_changed(self) -> None:

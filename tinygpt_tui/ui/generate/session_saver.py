@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 from textual import work
-from textual.message import Message
 from textual.widget import Widget
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.status_line import StatusLine
+from tinygpt_tui.ui.shared.failed import Failed
 
 SAVE_EVERY_S = 0.5  # how often the session is checked for changes to save; see sessions/autosave.py
 
@@ -20,13 +20,6 @@ class SessionSaver(Widget):
     """Invisible: saves when the editor says that it is due; the status line shows what could not be saved."""
 
     DEFAULT_CSS = "SessionSaver { display: none; }"
-
-    class Failed(Message):
-        """Text could not be saved."""
-
-        def __init__(self, error: TinyGPTError) -> None:
-            super().__init__()
-            self.error = error
 
     def __init__(self, editor: SessionEditor, status: StatusLine) -> None:
         super().__init__()
@@ -45,4 +38,4 @@ class SessionSaver(Widget):
     def _save(self, save: Callable[[], TinyGPTError | None]) -> None:
         error = save()
         if error is not None:
-            self.post_message(self.Failed(error))
+            self.post_message(Failed(error))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from threading import Event
-from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -46,7 +44,7 @@ A session is everything written since it was started, with all branches. It is s
 *missing* marks a model that is no longer on this machine: the text is complete, and another model can continue it. `d`
 moves a session to the trash, `z` restores it.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "select", "Reopen", "sessions.open", "Continue this session"),
     ]
 
@@ -59,8 +57,8 @@ class SessionsScreen(Dialog[Opened]):
     """Dismisses with what `SessionEditor.open` takes, and a notice to show; None if nothing changed."""
 
     CSS_PATH = "sessions.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 (declared so by Textual)
-    BINDINGS: ClassVar[list[BindingType]] = [
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]
+    BINDINGS = [
         bind("n", "new", "New", "sessions.new", "Start a new, empty session; this one is saved"),
         bind("r", "rename", "Rename", "sessions.rename", "Give this session a title"),
         bind("d", "delete", "Delete", "sessions.delete", "Move this session to the trash"),
@@ -315,11 +313,7 @@ class SessionsScreen(Dialog[Opened]):
 
     @work(thread=True, exclusive=True, group="sessions-open", exit_on_error=False)
     def _load(self, id: str) -> None:
-        try:
-            opened = self._editor.load(id)
-        except TinyGPTError as error:
-            self.app.call_from_thread(self.show_problem, error)
-            return
+        opened = self._editor.load(id)
         gone = [name for name in opened.session.models if self._gone(name)]
         if gone:
             note = f"missing here: {', '.join(gone)}; another model can continue the text"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from textual import events
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widget import Widget
+
+from tinygpt_tui.ui.shared.message import Message
 
 # Columns from which a pane is beside the middle. The settings leave a text 74, enough for a line of verse, and
 # hide none of it as they would over it. The models, which one looks at while one writes, leave it 56.
@@ -31,9 +32,7 @@ class SidePanes(Horizontal):
     class RightToggled(Message):
         """The user shows or hides the right pane."""
 
-        def __init__(self, wanted: bool) -> None:
-            super().__init__()
-            self.wanted = wanted
+        wanted: bool
 
     def __init__(self, left: Widget, middle: Widget, right: Widget, *, right_wanted: bool) -> None:
         super().__init__(left, middle, right)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.widget import Widget
@@ -28,7 +26,7 @@ class StatusLine(Widget):
     """Draws a `GenerationView`; `show_progress` draws it again."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"status-line--unsaved"}
+    COMPONENT_CLASSES = {"status-line--unsaved"}
     DEFAULT_CSS = """
     StatusLine { height: 1; padding: 0 1; }
     StatusLine .status-line--unsaved { color: $text-error; text-style: bold; }

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of, known_tokenizer
-from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -31,6 +29,7 @@ from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.generate.text_writer import TextWriter
 from tinygpt_tui.ui.generate.welcome import Welcome, opening_for
 from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.pacer import Pacer
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -54,19 +53,10 @@ class TextPane(Vertical):
     class Changed(Message):
         """What can be done now may have changed."""
 
-    class Failed(Message):
-        """A generation failed."""
-
-        def __init__(self, error: TinyGPTError) -> None:
-            super().__init__()
-            self.error = error
-
     class BranchShown(Message):
         """Another branch is shown; None: an empty text."""
 
-        def __init__(self, branch: Branch | None) -> None:
-            super().__init__()
-            self.branch = branch
+        branch: Branch | None
 
     def __init__(self, engine: Engine, prompts: PromptHistory, pace: str = "full", *, id: str | None = None) -> None:
         """`pace` as for a Pacer."""

@@ -14,6 +14,7 @@ from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.notices import StartNotices
 from tinygpt_tui.ui.generate.output_border import OutputBorder
 from tinygpt_tui.ui.generate.requests import Request
+from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.shared.generation_view import GenerationView
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class TextWriter:
             pane.editor.ended(ended.reason)
             self._border.show_text()
             if pane.writing.failed and self._engine.is_ready:
-                pane.post_message(pane.Failed(TinyGPTError(ended.message, ended.hint)))
+                pane.post_message(Failed(TinyGPTError(ended.message, ended.hint)))
         pane.update_status()
 
     def _started(self, event: GenerationStarted) -> None:

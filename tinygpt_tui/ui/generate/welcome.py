@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.text import Text
 from textual import events, work
-from textual.message import Message
 from textual.widget import Widget
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.store import SessionCard, SessionStore
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.ui.shell.keys import shown_key
 from tinygpt_tui.words import shortened
@@ -48,7 +48,7 @@ class Welcome(Widget):
     """Draws the cards; a click does what a card's key does."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"welcome--key", "welcome--title", "welcome--words"}
+    COMPONENT_CLASSES = {"welcome--key", "welcome--title", "welcome--words"}
     DEFAULT_CSS = """
     Welcome {
         height: 1fr; padding: 0 2;
@@ -61,9 +61,7 @@ class Welcome(Widget):
     class Chosen(Message):
         """A card was clicked."""
 
-        def __init__(self, action: str) -> None:
-            super().__init__()
-            self.action = action
+        action: str
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

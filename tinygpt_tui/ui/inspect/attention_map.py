@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from textual.binding import BindingType
-from textual.message import Message
 from textual.reactive import reactive
 
 from tinygpt_tui.events.tracing import TraceStep
@@ -21,6 +19,7 @@ from tinygpt_tui.ui.pictures.pixels import HALF_CELL
 from tinygpt_tui.ui.pictures.view import Picture, PictureView
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import name_of
 
 WIDEST, HIGHEST = 8, 2  # cells and lines of one weight
@@ -45,7 +44,7 @@ class Grid(NamedTuple):
 class AttentionMap(PictureView, Drawing, can_focus=True):
     """Draws as many layers and heads as fit, the chosen one among them; posts `Moved` when another is chosen."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "## Attention\n\n"
         "A map for each head: a row is a token, its columns the tokens that it attends to. The stronger the colour, "
         "the larger the weight; each row sums to 1, and right of the diagonal is the future, which is masked. The "
@@ -58,7 +57,7 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
         "of all layers. The picture comes first where the terminal draws pictures; elsewhere it is made of "
         "half-blocks."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "map--title",
         "map--muted",
         "map--token",
@@ -75,7 +74,7 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
         + HEAT_CSS
         + "}"
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("down", "go_layer(1)", "Layer", "attention.layer", "To the next layer", display="↑↓"),
         bind("v", "change_view", "View", "attention.view", "All heads as one picture, or maps with names"),
         bind_hidden("j", "go_layer(1)", "Layer", "attention.layer", "To the next layer"),
@@ -90,9 +89,8 @@ class AttentionMap(PictureView, Drawing, can_focus=True):
     class Moved(Message):
         """A head of a layer was chosen."""
 
-        def __init__(self, step: TraceStep, head: int) -> None:
-            super().__init__()
-            self.step, self.head = step, head
+        step: TraceStep
+        head: int
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from textual.binding import BindingType
-from textual.message import Message
 
 from tinygpt_tui.events.tracing import LensRow
 from tinygpt_tui.ui.inspect.drawing import Drawing, Line
@@ -17,6 +14,7 @@ from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_
 from tinygpt_tui.ui.inspect.passes import NOT_COMPARABLE, Pass
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import name_of, percent
 from tinygpt_tui.words import bar
 
@@ -32,7 +30,7 @@ CHANCES = 8
 class GuessTable(Drawing, can_focus=True):
     """A row for each layer, the last one on top, a column for each token; posts `Moved` for another token."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "## Guesses\n\n"
         "What the model would predict if it ended after a layer: the residual stream goes from there straight to the "
         "final norm and the head (the *logit lens*). Columns are the tokens of your prompt, each with the predicted "
@@ -41,7 +39,7 @@ class GuessTable(Drawing, can_focus=True):
         "Left and Right go from token to token, Up and Down from layer to layer; below are the most likely tokens "
         "there."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "guess--title",
         "guess--muted",
         "guess--cursor",
@@ -60,7 +58,7 @@ class GuessTable(Drawing, can_focus=True):
         + HEAT_CSS
         + "}"
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("up", "go_layer(1)", "Layer", "guess.layer", "To the layer above", display="↑↓"),
         bind_hidden("k", "go_layer(1)", "Layer", "guess.layer", "To the layer above"),
         bind_hidden("down,j", "go_layer(-1)", "Layer below", "guess.layer_back", "To the layer below"),
@@ -71,9 +69,7 @@ class GuessTable(Drawing, can_focus=True):
     class Moved(Message):
         """The user wants another token."""
 
-        def __init__(self, direction: int) -> None:
-            super().__init__()
-            self.direction = direction
+        direction: int
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Static
+
+from tinygpt_tui.ui.shared.message import Message
 
 VIEWS = {"walk": "Walk", "attention": "Attention", "guesses": "Guesses", "parameters": "Parameters", "map": "Map"}
 
@@ -25,9 +26,7 @@ class InspectBar(Horizontal):
     class Chosen(Message):
         """A view's name was clicked."""
 
-        def __init__(self, view: str) -> None:
-            super().__init__()
-            self.view = view
+        view: str
 
     class ModelWanted(Message):
         """The model's name was clicked."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -18,6 +16,7 @@ from tinygpt_tui.events.tracing import TraceStep
 from tinygpt_tui.ui.inspect.passes import Part, Pass, Row, Wiring, rows_of, tree_of, wiring_of
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
+from tinygpt_tui.ui.shared.message import Message
 
 INDENT = 2
 ROOM_FOR_LANES = 4  # wires with space between them may take this fraction of the width: 1 / 4
@@ -33,7 +32,7 @@ class Line(NamedTuple):
 class PassDiagram(ScrollView, can_focus=True):
     """Shows a pass; the cursor goes from box to box and posts `Walked`."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "## Walk\n\n"
         "The model as your prompt ran through it, from the token ids at the top to the logits at the bottom. Every "
         "box is a tensor that was computed, every arrow has its sizes; the wires at the left lead past boxes, to "
@@ -45,7 +44,7 @@ class PassDiagram(ScrollView, can_focus=True):
         "inside the MLP · V vocabulary · N state of a recurrent cell · S senses · E width of a sense's query · K "
         "heads of keys that several heads of queries share."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "diagram--box",
         "diagram--part",
         "diagram--cursor",
@@ -66,7 +65,7 @@ class PassDiagram(ScrollView, can_focus=True):
         &:focus .diagram--cursor { background: $accent; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("down,j", "walk(1)", "Forward", "inspect.forward", "To the next step"),
         bind("up,k", "walk(-1)", "Back", "inspect.back", "To the step before"),
         bind("right,enter", "into", "Into", "inspect.into", "Into a block, its attention, a head"),
@@ -80,9 +79,7 @@ class PassDiagram(ScrollView, can_focus=True):
     class Walked(Message):
         """The cursor came to a part."""
 
-        def __init__(self, part: Part) -> None:
-            super().__init__()
-            self.part = part
+        part: Part
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Static
 
@@ -47,11 +46,11 @@ class InspectScreen(TabScreen):
     CSS_PATH = "screen.tcss"
     TAB = "inspect"
     READS = True
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     AUTO_FOCUS = "PassDiagram"
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("1", "view('walk')", "Walk", "inspect.walk", "The model, step by step"),
         bind_hidden("2", "view('attention')", "Attention", "inspect.attention", "Attention maps"),
         bind_hidden("3", "view('guesses')", "Guesses", "inspect.guesses", "The prediction after each layer"),
@@ -71,6 +70,7 @@ class InspectScreen(TabScreen):
         bind("escape", "return", "Back", "inspect.return", "Back to the text in Generate"),
         bind_hidden("tab", "app.focus_next", "Prompt", "inspect.next", "View or prompt"),
     ]
+    views = getters.query_one(PassViews)
 
     class Return(Message):
         """The user wants to go back to where the text came from."""
@@ -96,10 +96,6 @@ class InspectScreen(TabScreen):
 
     def on_mount(self) -> None:
         self._show_model()
-
-    @property
-    def views(self) -> PassViews:
-        return self.query_one(PassViews)
 
     @property
     def walked(self) -> Pass:

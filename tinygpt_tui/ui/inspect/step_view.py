@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
@@ -29,7 +28,7 @@ HIGHEST = 2  # lines of one number, where there is room
 class StepView(Drawing):
     """Draws the step under the cursor, with one token's row marked."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "step--title",
         "step--name",
         "step--shape",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import dist
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from textual.binding import BindingType
 from textual.geometry import Region
 
 from tinygpt_tui.events.tracing import TokenPlace
@@ -45,7 +44,7 @@ NONE = "This model has no embeddings: its tokens are not vectors."
 class TokenMap(PictureView, Drawing, can_focus=True):
     """Draws each token where its embedding is on the two principal components; the arrows choose one."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "## Map\n\n"
         "Each token of the vocabulary is a vector, its embedding. The map shows the two directions in which these "
         "vectors differ most (principal components); tokens that occur in the same places of the text are drawn "
@@ -57,7 +56,7 @@ class TokenMap(PictureView, Drawing, can_focus=True):
         "The arrows go to the next token in a direction; `,` and `.` choose the tokens of the prompt. `u` shows the "
         "map before training, where all places are random."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"map--lower", "map--vowel", "map--capital", "map--other", "map--chosen"}
+    COMPONENT_CLASSES = {"map--lower", "map--vowel", "map--capital", "map--other", "map--chosen"}
     DEFAULT_CSS = """
     TokenMap {
         padding: 0 1;
@@ -68,7 +67,7 @@ class TokenMap(PictureView, Drawing, can_focus=True):
         & .map--chosen { text-style: reverse bold; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("right", "go(1, 0)", "Token", "map.go", "To the next token that way", display="←↑↓→"),
         bind_hidden("left", "go(-1, 0)", "Token on the left", "map.left", "To the next token"),
         bind_hidden("down,j", "go(0, 1)", "Down", "map.down", "To the next token"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.message import Message
 from textual.message_pump import MessagePump
 
 from tinygpt_tui.events.generation import GenerationEvent
+from tinygpt_tui.ui.shared.message import Message
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Engine
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 class EngineNews(Message, bubble=False):
     """A batch of events that belong to no job."""
 
-    def __init__(self, events: list[GenerationEvent]) -> None:
-        super().__init__()
-        self.events = events
+    events: list[GenerationEvent]
 
 
 class NewsFeed:

@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -36,7 +35,7 @@ Twenty lessons of two to five minutes, in the real app. Enter opens one: any one
 done, ▸ the one that is open. `r` starts a lesson from the beginning: its answers are forgotten; your texts, models and
 runs stay.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "select", "Open", "lessons.open", "Open this lesson"),
     ]
 
@@ -50,7 +49,7 @@ class LessonList(Dialog[Chosen]):
         & OptionList { height: auto; max-height: 1fr; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("r", "reset", "Start again", "lessons.reset", "Forget this lesson's answers, and open it"),
     ]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.markup import escape
 from textual.widget import Widget
@@ -26,7 +25,7 @@ STAGES = ("idea", "predict", "task", "question", "solved")
 class AnswerInput(Input):
     """A line for a prediction or an answer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("escape", "leave", "Back", "lesson.no_answer", "Back to the lesson, without an answer"),
     ]
 
@@ -38,7 +37,7 @@ class AnswerInput(Input):
 class LessonPane(Vertical, can_focus=True):
     """Shows the lesson that is open; its keys work while it has the focus."""
 
-    HELP: ClassVar[str | None] = """## Lesson
+    HELP = """## Lesson
 
 Read the idea, do what the task says in the real app, then answer the question: its answer is somewhere in the app. The
 program sees by itself when the task is done.
@@ -66,7 +65,7 @@ stays, and the key in its border comes back to it.
         }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "go", "Next", "lesson.next_part", "The next part, or the line for your answer"),
         bind("enter", "answer", "Answer", "lesson.answer", "Type your answer"),
         bind("h", "hint", "Hint", "lesson.hint", "A hint; press again for another one"),

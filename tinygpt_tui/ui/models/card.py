@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, TypeVar, cast
+from typing import TypeVar, cast
 
 from rich.console import RenderableType
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
@@ -58,8 +57,8 @@ class CardScreen(Dialog[str]):
     """Dismisses with the path of the model to use now if it changed; else with None."""
 
     CSS_PATH = "card.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
-    BINDINGS: ClassVar[list[BindingType]] = [
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    BINDINGS = [
         bind("r", "rename", "Rename", "card.rename", "Rename the model"),
         bind("C", "duplicate", "Copy", "card.duplicate", "Copy the model under another name"),
         bind("d", "delete", "Delete", "card.delete", "Move the model to the trash"),
@@ -219,12 +218,7 @@ class CardScreen(Dialog[str]):
         from tinygpt_tui.workers.exporter import save_model
 
         self.show_note("copying it into your models …")
-        try:
-            folder = await save_model(str(self._path), check_name(name))
-        except TinyGPTError as error:
-            self.show_problem(error)
-        else:
-            self._show_moved(folder, f"copied as “{name}”")
+        self._show_moved(await save_model(str(self._path), check_name(name)), f"copied as “{name}”")
 
     def action_delete(self) -> None:
         path = self._path
@@ -286,12 +280,7 @@ class CardScreen(Dialog[str]):
     @work(group="card-disk", exit_on_error=False)
     async def _do(self, change: Callable[[], Changed], then: Callable[[Changed], None]) -> None:
         """Change files in a thread, `then` the screen."""
-        try:
-            changed = await asyncio.to_thread(change)
-        except TinyGPTError as error:
-            self.show_problem(error)
-        else:
-            then(changed)
+        then(await asyncio.to_thread(change))
 
     def _show_moved(self, path: Path, note: str) -> None:
         """Make this the card of the model at `path`."""

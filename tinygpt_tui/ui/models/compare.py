@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import cast
 
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
@@ -41,7 +40,7 @@ class CompareScreen(Dialog[None]):
         & WeightsTable { height: 1fr; background: $surface; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("v", "sort", "View", "compare.sort", "By distance, or as in the file"),
     ]
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -19,6 +15,7 @@ from tinygpt_tui.checkpoints.mixes import is_mix
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.words import loss_words, parameters, printable
 
 EMPTY = "No model matches."
@@ -28,7 +25,7 @@ NO_MODELS = "No models yet.\n\nTrain one in the Train tab (F3): a small one take
 class ModelPicker(Vertical):
     """Shows cards; the one in use is marked. Highlighting a model picks it; Enter or a click also ends the choice."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "The models. The highlighted model is used for the next generation. Your prompt is kept.\n\n"
         "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model in training: it gets "
         "better while you use it. A dim model cannot be used: its second line says why, and Enter shows its card with "
@@ -52,30 +49,25 @@ class ModelPicker(Vertical):
         &.-empty > OptionList { display: none; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("slash", "filter", "Filter", "models.filter", "Type to filter the models"),
     ]
 
     class MixNamed(Message):
         """The name of a mix of adapters was typed."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
+        name: str
 
     class Picked(Message):
         """The user picked a model; `done` if the choice is over (Enter, click)."""
 
-        def __init__(self, card: ModelCard, done: bool) -> None:
-            super().__init__()
-            self.card, self.done = card, done
+        card: ModelCard
+        done: bool
 
     class Asked(Message):
         """The user asks why a model cannot be used (Enter, click)."""
 
-        def __init__(self, card: ModelCard) -> None:
-            super().__init__()
-            self.card = card
+        card: ModelCard
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

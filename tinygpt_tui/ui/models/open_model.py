@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import work
-from textual.binding import BindingType
-from textual.message import Message
 from textual.widgets import DirectoryTree, Input
 from textual.worker import get_current_worker
 
@@ -23,6 +21,7 @@ from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen, VisibleTree
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.words import bar, size
 
 
@@ -40,16 +39,14 @@ The line below the path shows the settings that are tried where the file does no
 you drop on the terminal is taken with its quotes or escapes.
 """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("o", "open_this", "Open this", "open.this", "Open this file or folder as a model"),
     ]
 
     class Opened(Message):
         """The user opens this file or folder."""
 
-        def __init__(self, path: Path) -> None:
-            super().__init__()
-            self.path = path
+        path: Path
 
     def action_open_this(self) -> None:
         node = self.cursor_node

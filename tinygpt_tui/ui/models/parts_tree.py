@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
@@ -23,7 +21,7 @@ BLOCKS = ("h", "layers", "blocks")  # under these names the numbers are blocks
 class PartsTree(Tree[Part]):
     """A part a line: its name, how many numbers are in it, and which share of all that is."""
 
-    HELP: ClassVar[str | None] = """## Parameters
+    HELP = """## Parameters
 
 All learned numbers, as the tensors' names part them. Enter opens and closes a part; a tensor shows its shape. The share
 is of the whole model.

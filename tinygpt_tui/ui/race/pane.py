@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.cells import cell_len
-from textual import events
+from textual import events, getters
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.markup import escape
-from textual.message import Message
 from textual.widgets import Static
 
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.race.lanes import Lane, differences, share
 from tinygpt_tui.ui.shared.compared_text import RaceText
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.wrapping import shown
 
 WORDS = {"starting": "starting the engine…", "reading": "reading the prompt…", "stopping": "stopping…"}
@@ -33,13 +33,12 @@ class RacePane(Vertical):
         & > .-note.-said { display: block; }
     }
     """
+    output = getters.query_one(RaceText)
 
     class ModelWanted(Message):
         """The title was clicked to choose another model."""
 
-        def __init__(self, pane: RacePane) -> None:
-            super().__init__()
-            self.pane = pane
+        pane: RacePane
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,10 +48,6 @@ class RacePane(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("", classes="-note", markup=False)
         yield RaceText()
-
-    @property
-    def output(self) -> RaceText:
-        return self.query_one(RaceText)
 
     @property
     def note(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
@@ -44,10 +44,11 @@ class RaceScreen(TabScreen):
     CSS_PATH = "screen.tcss"
     TAB = "race"
     READS = True
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]
     AUTO_FOCUS = "#race-prompt"
 
     BINDINGS: ClassVar[list[BindingType]] = BINDINGS
+    track = getters.query_one(RaceTrack)
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,10 +80,6 @@ class RaceScreen(TabScreen):
     def on_screen_resume(self) -> None:
         if self.is_current:
             self._find_models()
-
-    @property
-    def track(self) -> RaceTrack:
-        return self.query_one(RaceTrack)
 
     @property
     def panes(self) -> list[RacePane]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from tinygpt_tui.runs.differences import differences
 from tinygpt_tui.runs.facts import RunFacts
@@ -40,7 +37,7 @@ class RunDifferencesScreen(Dialog[None]):
         & DifferencesTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $surface; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("q", "cancel", "Close", "differences.close", "Back to the table of runs"),
     ]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textual import work
-from textual.message import Message
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs import manage
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.ui.shared.failed import pass_to_screen
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 
 
@@ -21,9 +21,8 @@ class RunFilesLine(NamingLine):
     class Changed(Message):
         """Files may have changed; `old` is a run that is at `new` now, or, without `new`, no longer there."""
 
-        def __init__(self, old: str = "", new: str = "") -> None:
-            super().__init__()
-            self.old, self.new = old, new
+        old: str = ""
+        new: str = ""
 
     class AskingEnded(Message):
         """No name is being typed any more."""

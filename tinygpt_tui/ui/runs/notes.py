@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.widgets import TextArea
 
 from tinygpt_tui.ui.shared.binding import bind
@@ -15,9 +12,7 @@ from tinygpt_tui.ui.shared.dialog import Dialog
 class RunNotesScreen(Dialog[str]):
     """Dismisses with the notes, or with None if nothing was changed."""
 
-    HELP: ClassVar[str | None] = (
-        "Notes on a run: what you tried and what resulted. Esc saves them; Ctrl+U discards the changes."
-    )
+    HELP = "Notes on a run: what you tried and what resulted. Esc saves them; Ctrl+U discards the changes."
     DEFAULT_CSS = """
     RunNotesScreen {
         & > DialogBox { width: 72; max-width: 96%; height: 14; max-height: 90%; padding: 0; }
@@ -25,7 +20,7 @@ class RunNotesScreen(Dialog[str]):
         & TextArea { height: 1fr; background: $surface; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("escape,f9", "save", "Save", "notes.keep", "Save the notes, and close", priority=True),
         bind("ctrl+u", "cancel", "Discard", "notes.cancel", "Discard the changes", priority=True),
     ]

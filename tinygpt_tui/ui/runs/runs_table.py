@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len
 from rich.text import Text
-from textual.binding import BindingType
 from textual.widgets import DataTable
 
 from tinygpt_tui.runs.facts import RunFacts
@@ -22,7 +19,7 @@ MARK = "●"
 class RunsTable(RowTable[Text]):
     """Shows `RunRows`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "select_cursor", "Open", "runs.train", "Its curves, samples and log, in Train"),
     ]
     HELP = f"""## Runs

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, getters, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.message import Message
+from textual.binding import Binding
 from textual.widgets import DataTable, Input, Static
 
 from tinygpt_tui.errors import TinyGPTError
@@ -23,6 +21,7 @@ from tinygpt_tui.ui.runs.run_actions import ACTIONS, possible
 from tinygpt_tui.ui.runs.runs_table import RunsTable
 from tinygpt_tui.ui.runs.table import COLUMNS, about
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 
 READ_EVERY_S = 1.0
@@ -36,11 +35,11 @@ class RunsScreen(TabScreen):
     CSS_PATH = "screen.tcss"
     TAB = "runs"
     READS = True
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     AUTO_FOCUS = "RunsTable"
     HELP = RunsTable.HELP
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("g", "talk", "Generate", "runs.talk", "Open this model in Generate"),
         bind("h", "time_machine", "History", "runs.history", "Time machine: its text at each step"),
         bind_hidden("space", "mark", "Mark", "runs.mark", "Mark this run, to compare it"),
@@ -65,13 +64,14 @@ class RunsScreen(TabScreen):
         bind_hidden("escape", "end_filter", "All runs", "runs.end_filter", "Show all runs again"),
         bind_hidden("escape", "unmark", "Unmark", "runs.unmark", "Unmark the run"),
     ]  # fmt: skip
+    table = getters.query_one(RunsTable)
+    _line = getters.query_one(RunFilesLine)
+    _filter_box = getters.query_one("#runs-filter", Input)
 
     class OpenRequested(Message):
         """The user wants to see this run in the Train tab."""
 
-        def __init__(self, model_path: str) -> None:
-            super().__init__()
-            self.model_path = model_path
+        model_path: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,14 +96,6 @@ class RunsScreen(TabScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self.update_table)
-
-    @property
-    def table(self) -> RunsTable:
-        return self.query_one(RunsTable)
-
-    @property
-    def _line(self) -> RunFilesLine:
-        return self.query_one(RunFilesLine)
 
     @property
     def facts(self) -> RunFacts | None:
@@ -184,10 +176,6 @@ class RunsScreen(TabScreen):
         self.update_table()
 
     # Filtering
-
-    @property
-    def _filter_box(self) -> Input:
-        return self.query_one("#runs-filter", Input)
 
     def action_filter(self) -> None:
         self._filter_box.display = True

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
@@ -43,10 +42,10 @@ class SensesScreen(TabScreen):
 
     TAB = "generate"
     CSS_PATH = "screen.tcss"
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
     AUTO_FOCUS = "SenseList"
     HELP = SenseList.HELP
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("p", "prompt", "Prompt", "senses.prompt", "Write another text"),
         bind("ctrl+r", "again", "Retry", "senses.again", "Another random seed, the same for both"),
         bind_hidden("f8", "copy", "Copy", "senses.copy", "Copy the selected text, or both"),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.ui.senses.token_senses import SenseRow
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import name_of
 
 AGAINST_CELLS = 11
@@ -38,7 +36,7 @@ it, and R resets all. `v` switches between two dials: *this* token, wherever it 
 the model writes unchanged and, with the same random seed, with your changes.
 """
     DEFAULT_CSS = "SenseList { border: none; padding: 0; text-wrap: nowrap; text-overflow: ellipsis; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("left", "go(-1)", "Token", "senses.left", "The previous token"),
         bind("right", "go(1)", "Token", "senses.right", "The next token"),
         bind("plus,equals_sign", "turn(1)", "Up", "senses.up", "Turn this sense up"),
@@ -52,16 +50,14 @@ the model writes unchanged and, with the same random seed, with your changes.
     class Went(Message):
         """The user goes to another token, `by` places further."""
 
-        def __init__(self, by: int) -> None:
-            super().__init__()
-            self.by = by
+        by: int
 
     class Turned(Message):
         """The user turns the dial of a sense by `by` steps, or sets it to factor `at`."""
 
-        def __init__(self, sense: int, by: int = 0, at: float | None = None) -> None:
-            super().__init__()
-            self.sense, self.by, self.at = sense, by, at
+        sense: int
+        by: int = 0
+        at: float | None = None
 
     class DialSwitched(Message):
         """The user switches to the other dial."""

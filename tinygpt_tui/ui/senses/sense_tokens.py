@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import name_of
 
 
@@ -22,9 +22,7 @@ class SenseTokens(Static):
     class Pointed(Message):
         """The user clicks the token at this place of the text."""
 
-        def __init__(self, place: int) -> None:
-            super().__init__()
-            self.place = place
+        place: int
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.binding import BindingType
-from textual.message import Message
 from textual.widget import Widget
 
 from tinygpt_tui.ui.shared.binding import bind_hidden
+from tinygpt_tui.ui.shared.message import Message
 
 
 class ChoiceBox(Widget, can_focus=True):
@@ -26,7 +24,7 @@ class ChoiceBox(Widget, can_focus=True):
         &:focus { text-style: bold reverse; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("space,right", "go(1)", "Next", "choice.next", "The next value"),
         bind_hidden("left", "go(-1)", "Previous", "choice.previous", "The previous value"),
     ]
@@ -34,9 +32,8 @@ class ChoiceBox(Widget, can_focus=True):
     class Changed(Message):
         """The user chose another value."""
 
-        def __init__(self, box: ChoiceBox, value: str) -> None:
-            super().__init__()
-            self.box, self.value = box, value
+        box: ChoiceBox
+        value: str
 
         @property
         def control(self) -> ChoiceBox:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, DirectoryTree, Input, Static
 
@@ -60,7 +58,7 @@ class ChooseFileScreen(Dialog[Path]):
         & DirectoryTree { height: 1fr; background: $surface; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("ctrl+up", "parent", "Folder above", "file.parent", "Show the folder above"),
     ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -26,7 +24,7 @@ class RaceText(TextView):
         "the others', in bits a character: 1 is as surprising as a coin toss, and a model finds its own text the least "
         "surprising."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"race-text--mark", "output--differs-1"}
+    COMPONENT_CLASSES = {"race-text--mark", "output--differs-1"}
     DEFAULT_CSS = """
     RaceText {
         & .race-text--mark { text-style: bold underline reverse; }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
+from textual import getters
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden, bind_over
@@ -60,7 +61,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         & KeyBar { background: $surface; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("escape", "cancel", "Back", "dialog.cancel", "Close this without a change"),
         # The app's own keys do not reach a modal screen.
         bind_hidden("f1,question_mark", "app.help", "Help", "app.help", "Help for the focus, and all keys"),
@@ -72,6 +73,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
             "Find an action, a setting, a model, a run or a text by any word",
         ),
     ]
+    box = getters.query_one(DialogBox)
 
     def __init__(self, heading: str, keys: str = "") -> None:
         """`heading` is written over the box, `keys` (what Enter and Esc do) under it."""
@@ -91,11 +93,6 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def compose_body(self) -> ComposeResult:
         raise NotImplementedError
 
-    @property
-    def box(self) -> DialogBox:
-        """The box, for its border."""
-        return self.query_one(DialogBox)
-
     def set_heading(self, heading: str) -> None:
         """Write another title over the box."""
         self.box.border_title = escape(heading)
@@ -112,6 +109,14 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def show_problem(self, error: TinyGPTError) -> None:
         """Show what went wrong, and what to do."""
         self.show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show why a worker of the dialog failed; the app logs what is unexpected."""
+        error = event.worker.error if event.state is WorkerState.ERROR else None
+        if isinstance(error, TinyGPTError):
+            self.show_problem(error)
+        elif error is not None:
+            self.app.post_message(event)
 
     @property
     def answer_now(self) -> Answer | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.widgets import Static
 
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -25,7 +22,7 @@ class EditSampling(Dialog[SamplingSettings]):
         & .-hint { padding: 0 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "accept", "Use", "edit-sampling.accept", "Use these settings"),
         bind("f8", "same", "Copy", "edit-sampling.same", "Use the settings of the first pane"),
     ]

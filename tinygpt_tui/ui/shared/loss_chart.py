@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
 
 from rich.style import Style, StyleType
-from textual.binding import BindingType
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -36,7 +34,7 @@ ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
 class TrainChart(ChartView, Widget, can_focus=True):
     """Draws from the history's own buffers; what the user chooses is reactive."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "train-chart--train",
         "train-chart--validation",
         "train-chart--level",
@@ -60,7 +58,7 @@ c lays other runs over it, or published results: faint curves, known by the lett
 
 The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("left", "pan(-1)", "Earlier", "chart.left", "Move to earlier steps"),
         bind_hidden("right", "pan(1)", "Later", "chart.right", "Move to later steps"),
         bind_hidden("up", "pan_loss(1)", "Higher", "chart.up", "Move to higher losses"),

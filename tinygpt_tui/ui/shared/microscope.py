@@ -7,16 +7,16 @@ exclude is grey. While text is written slowly, the same panel shows each draw.
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.surprise_index import CharInfo, surprise_bits
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import bar, shortened
@@ -46,7 +46,7 @@ class Microscope(Widget):
     """Draws a `CharInfo`; one of its alternatives can be selected, to continue from there."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "microscope--name",
         "microscope--text",
         "microscope--muted",
@@ -77,9 +77,9 @@ class Microscope(Widget):
     class Fork(Message):
         """Replace the text from `offset` with `text` and let the model continue from there."""
 
-        def __init__(self, microscope: Microscope, offset: int, text: str) -> None:
-            super().__init__()
-            self.microscope, self.offset, self.text = microscope, offset, text
+        microscope: Microscope
+        offset: int
+        text: str
 
         @property
         def control(self) -> Microscope:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from tinygpt_tui.ui.shared.binding import bind
+from tinygpt_tui.ui.shared.message import Message
 
 
 class NamingLine(Horizontal):
@@ -26,17 +23,15 @@ class NamingLine(Horizontal):
         &.-asking > #naming-note { display: none; }
     }
     """
-    HELP: ClassVar[str | None] = "A name, on one line. Enter saves it, an empty name removes it, Esc changes nothing."
-    BINDINGS: ClassVar[list[BindingType]] = [
+    HELP = "A name, on one line. Enter saves it, an empty name removes it, Esc changes nothing."
+    BINDINGS = [
         bind("escape", "cancel_naming", "Cancel", "naming.cancel", "Change nothing"),
     ]
 
     class Named(Message):
         """A name was typed; None if the user cancelled."""
 
-        def __init__(self, name: str | None) -> None:
-            super().__init__()
-            self.name = name
+        name: str | None
 
     def __init__(self, placeholder: str = "Enter saves it · empty: no name", help_text: str = "") -> None:
         """`placeholder` is shown while the input is empty; `help_text` replaces the usual help."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
-from textual.message import Message
 
 from tinygpt_tui.ui.shared.binding import bind_hidden
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.text_painter import LEVELS
 from tinygpt_tui.ui.shared.text_view import NEAR, TextView
 
@@ -27,7 +24,7 @@ HELP_TEXT = (
 class OutputText(TextView):
     """While there is a cursor, the arrow keys move it, and the view follows only the cursor."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "output--unknown",
         "output--cursor",
         "output--copied",
@@ -69,7 +66,7 @@ class OutputText(TextView):
         }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("left", "walk_by(-1)", "Left", "output.walk_left", "One token back"),
         bind_hidden("right", "walk_by(1)", "Right", "output.walk_right", "One token on"),
         bind_hidden("up,k", "walk_rows(-1)", "Up", "output.walk_up", "One line up"),
@@ -89,9 +86,7 @@ class OutputText(TextView):
     class Walked(Message):
         """The cursor came to the character at `offset`."""
 
-        def __init__(self, offset: int) -> None:
-            super().__init__()
-            self.offset = offset
+        offset: int
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.permits import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ class Pacer(Widget):
     class Chosen(Message):
         """`pace` is to be remembered."""
 
-        def __init__(self, pace: str) -> None:
-            super().__init__()
-            self.pace = pace
+        pace: str
 
     def __init__(self, pace: str, candidates: int = CANDIDATES) -> None:
         super().__init__()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
@@ -42,7 +40,7 @@ Ctrl+N changes between dark and light. Esc leaves.
         & .moment-chart--cursor { color: $accent; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("P,escape", "leave", "Projector", "projector.leave", "Leave the projector mode"),
     ]
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.text import Text
 from textual import events, on
 from textual.actions import SkipAction
-from textual.binding import BindingType
 from textual.markup import escape
-from textual.message import Message
 from textual.widgets import TextArea
 
 from tinygpt_tui.ui.shared.binding import bind_hidden
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.wrapping import shown
 
@@ -24,7 +21,7 @@ NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 class PromptBox(TextArea):
     """Grows from one line to six; the pane around it may be smaller."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "The prompt: the text the model continues. It can be empty.\n\n"
         "Enter generates; Ctrl+J (or Shift+Enter, Alt+Enter if your terminal sends them) starts a new line; "
         "pasted lines stay lines. ↑ on the first line and ↓ on the last one browse earlier prompts."
@@ -40,16 +37,14 @@ class PromptBox(TextArea):
         scrollbar-size-vertical: 1;
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden(",".join(NEWLINE_KEYS), "newline", "New line", "prompt.newline", "Start a new line"),
     ]
 
     class Submitted(Message):
         """Enter was pressed."""
 
-        def __init__(self, prompt: str) -> None:
-            super().__init__()
-            self.prompt = prompt
+        prompt: str
 
     def __init__(self, history: PromptHistory, *, id: str | None = None) -> None:
         super().__init__(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
-from textual.binding import BindingType
 from textual.widgets import DataTable
 
 from tinygpt_tui.ui.shared.binding import bind_hidden
@@ -15,7 +14,7 @@ Cell = TypeVar("Cell")
 class RowTable(DataTable[Cell]):
     """Textual's own Home and End move along a row, which such a table has no use for."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("home", "scroll_top", "First", "table.first", "To the first row"),
         bind_hidden("end", "scroll_bottom", "Last", "table.last", "To the last row"),
     ]

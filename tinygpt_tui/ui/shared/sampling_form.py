@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events, on
-from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from tinygpt_tui.settings.fields import changed, fields_of, parse_all, stepped, written
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 from tinygpt_tui.ui.shared.binding import bind, bind_over
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.setting_row import WRONG, SettingRow
 from tinygpt_tui.ui.shared.wrapping import wrap
 
@@ -30,7 +27,7 @@ HINTS = {
 class SamplingForm(Vertical):
     """One box a setting. `settings` are the values of all boxes; None while one is invalid."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "How the next token is sampled, and when the text ends. Temperature, top k, top p and min p apply from the "
         "next token, the others from the next Enter. Invalid values are marked ✗; the reason is shown below.\n\n"
         "Tab goes from box to box. ↑ and ↓ change a number; in a box with `‹ ›`, Space, → and ← change the value. "
@@ -52,7 +49,7 @@ class SamplingForm(Vertical):
     }
     """
     # With priority, so that keys typed right after an arrow go to the next box.
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("up", "step(1)", "More", "sampling.more", "A larger number", priority=True),
         bind("down", "step(-1)", "Less", "sampling.less", "A smaller number", priority=True),
         bind_over("down", "go(1)", "Next box", "sampling.next", "The next box"),
@@ -66,9 +63,9 @@ class SamplingForm(Vertical):
         `typed`: by the user, not by `set_values`.
         """
 
-        def __init__(self, settings: SamplingSettings | None, problem: str, typed: bool) -> None:
-            super().__init__()
-            self.settings, self.problem, self.typed = settings, problem, typed
+        settings: SamplingSettings | None
+        problem: str
+        typed: bool
 
     class Submitted(Message):
         """Enter was pressed in a box."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.widgets import Input
@@ -25,7 +24,7 @@ OTHERS = "a name ending in .md or .json also saves settings and branches"
 class SaveScreen(Dialog[Path]):
     """Saves a text in the format of the file name's suffix, and reports it; dismisses with the path, or None."""
 
-    HELP: ClassVar[str | None] = (
+    HELP = (
         "Where to save the text. `~` is your home folder; Enter saves, Esc cancels.\n\n"
         "A name ending in `.md` saves Markdown: prompt and text marked, model, settings and seed, the branches and the "
         "texts of the starred ones. `.json` saves the whole session, for programs. Any other name saves only "

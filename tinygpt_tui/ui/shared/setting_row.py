@@ -5,11 +5,11 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from tinygpt_tui.settings.fields import SettingField, written
 from tinygpt_tui.ui.shared.choice_box import ChoiceBox
+from tinygpt_tui.ui.shared.message import Message
 
 WRONG, RIGHT = "✗ ", "  "
 
@@ -37,9 +37,8 @@ class SettingRow(Horizontal):
     class Changed(Message):
         """The user changed the value."""
 
-        def __init__(self, name: str, text: str) -> None:
-            super().__init__()
-            self.name, self.text = name, text
+        name: str
+        text: str
 
     def __init__(
         self, setting: SettingField, text: str, *, box_id: str, placeholder: str = "", explained: bool = False

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -27,7 +24,7 @@ class TextPlaceScreen(Dialog[None]):
         & VerticalScroll { height: auto; padding: 0 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("enter,q", "cancel", "Close", "place.close", "Close this"),
     ]
 

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -27,7 +26,7 @@ class TextView(ScrollView, can_focus=True):
 
     ALLOW_SELECT = True
     FOLLOWS_END: ClassVar[bool] = True  # False: only when the user asks for the end
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
+    COMPONENT_CLASSES = {
         "output--prompt",
         "output--written",
         "output--person",
@@ -49,7 +48,7 @@ class TextView(ScrollView, can_focus=True):
         & .output--role { text-style: bold; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("up,k", "scroll_up", "Scroll up", "output.up", "One line up"),
         bind_hidden("down,j", "scroll_down", "Scroll down", "output.down", "One line down"),
         bind_hidden("home", "scroll_home", "To the start", "output.home", "To the start"),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.dom import DOMNode
 from textual.screen import Screen
@@ -24,7 +22,7 @@ from tinygpt_tui.ui.shell.keys import KeyRow, groups_of, keys_of
 class HelpScreen(Dialog[None]):
     """Shows a text and the keys; what is typed filters the keys."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 (declared so by Textual)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     DEFAULT_CSS = """
     HelpScreen {
         & > DialogBox { width: 96%; max-width: 216; height: auto; max-height: 96%; padding: 0 1; }
@@ -40,7 +38,7 @@ class HelpScreen(Dialog[None]):
         &.-filtered #help-words, &.-wordless #help-words { display: none; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind_hidden("f1,question_mark", "cancel", "Help", "help.toggle", "Close the help"),
         bind_hidden("enter", "cancel", "Close", "help.close", "Close the help"),
         bind_hidden("up", "scroll(-1)", "Up", "help.up", "One line up"),

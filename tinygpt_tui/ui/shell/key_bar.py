@@ -7,7 +7,7 @@ pressed meanwhile. This one is a single widget that draws its line again if it c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -39,7 +39,7 @@ class KeyBar(Widget):
     """Shows the keys of the screen's bindings, as many as fit."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key", "key-bar--description", "key-bar--over"}
+    COMPONENT_CLASSES = {"key-bar--key", "key-bar--description", "key-bar--over"}
     DEFAULT_CSS = """
     KeyBar {
         height: 1; dock: bottom;

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Static
+
+from tinygpt_tui.ui.shared.message import Message
 
 FULL_FROM = 79  # columns from which everything is shown; short titles and no name below
 
@@ -40,9 +41,7 @@ class TabBar(Horizontal):
     class Chosen(Message):
         """A tab was clicked."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
+        name: str
 
     def __init__(self, tabs: Sequence[ShownTab], current: str, keys: tuple[str, str]) -> None:
         """`keys` are those of help and quit, as they are shown."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 from textual.worker import Worker, WorkerState
@@ -16,6 +15,7 @@ from textual.worker import Worker, WorkerState
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.jobs.news import NewsFeed
 from tinygpt_tui.ui.shared.failed import Failed
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.ui.shell.key_bar import KeyBar
@@ -68,14 +68,12 @@ class TabScreen(Screen[None]):
 
     TAB: str
     READS = False  # whether it has to read from the disk what its keys are about
-    HELP: ClassVar[str | None] = ""
+    HELP = ""
 
     class TalkTo(Message):
         """The user wants to generate with this model."""
 
-        def __init__(self, model_path: str) -> None:
-            super().__init__()
-            self.model_path = model_path
+        model_path: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,5 +161,9 @@ class TabScreen(Screen[None]):
         self.show_error(message.error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.notify(log_unexpected(event.worker.error), severity="error", timeout=10, markup=False)
+        """Show why a worker of the screen, or of a widget that passes it on, failed."""
+        error = event.worker.error if event.state is WorkerState.ERROR else None
+        if isinstance(error, TinyGPTError):
+            self.show_error(error)
+        elif error is not None:
+            self.notify(log_unexpected(error), severity="error", timeout=10, markup=False)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 from rich.style import Style, StyleType
 from textual import events
-from textual.binding import BindingType
-from textual.message import Message
 from textual.widget import Widget
 
 from tinygpt_tui.charts.chart import LossChart
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.chart_picture import ChartView
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.timeline.time_machine import BIG_STEP, chart_at
 
 
@@ -22,7 +20,7 @@ class MomentChart(ChartView, Widget, can_focus=True):
     """Draws from the history's own buffers; posts where the user wants to go."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"moment-chart--train", "moment-chart--validation", "moment-chart--cursor"}
+    COMPONENT_CLASSES = {"moment-chart--train", "moment-chart--validation", "moment-chart--cursor"}
     DEFAULT_CSS = "MomentChart { height: 1fr; width: 1fr; }"
     HELP = """## Time machine
 
@@ -38,7 +36,7 @@ the curve or the mouse wheel moves there, too. Type into the prompt, and the tex
 
 F9 saves all steps as a film: an SVG that moves, or a terminal recording for asciinema (`.cast`).
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("left", "go(-1)", "Earlier", "time.left", "The previous checkpoint"),
         bind("right", "go(1)", "Later", "time.right", "The next checkpoint"),
         bind_hidden("shift+left", f"go(-{BIG_STEP})", "Far back", "time.far_left", "Five back"),
@@ -50,16 +48,12 @@ F9 saves all steps as a film: an SVG that moves, or a terminal recording for asc
     class Moved(Message):
         """The user wants to move by that many moments."""
 
-        def __init__(self, by: int) -> None:
-            super().__init__()
-            self.by = by
+        by: int
 
     class Pointed(Message):
         """The user points at a step."""
 
-        def __init__(self, step: float) -> None:
-            super().__init__()
-            self.step = step
+        step: float
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual import work
-from textual.message import Message
 
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.ui.shared.failed import pass_to_screen
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.timeline.time_machine import MomentRequest
 
@@ -31,9 +31,9 @@ class MomentText(OutputText):
     class Ended(Message):
         """The text of a request is complete, or failed."""
 
-        def __init__(self, request: MomentRequest, text: str, failed: bool) -> None:
-            super().__init__()
-            self.request, self.text, self.failed = request, text, failed
+        request: MomentRequest
+        text: str
+        failed: bool
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

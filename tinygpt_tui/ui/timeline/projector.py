@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
-from textual.binding import BindingType
 
 from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.projector import ProjectorScreen, numbers_of
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 class MomentProjector(ProjectorScreen):
     """Shows the moment that is selected in the time machine below, which plays and moves as there."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("space", "play", "Play", "machine.play", "Play all steps, or pause"),
     ]
 

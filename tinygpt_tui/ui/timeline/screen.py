@@ -44,7 +44,7 @@ class TimeMachineScreen(TabScreen):
     """Moves, sends requests to the engine, and shows the text of the newest one."""
 
     CSS_PATH = "screen.tcss"
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-high"), (32, "-tall")]
     AUTO_FOCUS = "#moment-chart"
     HELP = MomentChart.HELP
     BINDINGS: ClassVar[list[BindingType]] = BINDINGS
@@ -106,12 +106,7 @@ class TimeMachineScreen(TabScreen):
         # One for the screen's life, never cancelled between reading the journal and using what was read.
         while self.is_attached:
             if self in self.app.screen_stack:
-                try:
-                    found = await asyncio.to_thread(self._read)
-                except TinyGPTError as error:
-                    self.show_error(error)
-                    return
-                self._apply_update(*found)
+                self._apply_update(*await asyncio.to_thread(self._read))
             await asyncio.sleep(LIVE_S if self._session.phase.live else IDLE_S)
 
     def _read(self) -> tuple[RunUpdate, list[Moment]]:

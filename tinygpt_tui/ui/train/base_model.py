@@ -5,13 +5,13 @@ from __future__ import annotations
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widgets import Select, Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.training.fine_tuning import Origin, origin_of
+from tinygpt_tui.ui.shared.message import Message
 
 NOTHING = ""  # the value of the row for random weights
 FRESH = "scratch (random weights)"
@@ -44,9 +44,8 @@ the model's matrices, which is listed under that model and opened together with 
     class Chosen(Message):
         """Another model was chosen; `origin` None: random weights. With `keep` the form's settings stay as they are."""
 
-        def __init__(self, origin: Origin | None, keep: bool) -> None:
-            super().__init__()
-            self.origin, self.keep = origin, keep
+        origin: Origin | None
+        keep: bool
 
     def __init__(self) -> None:
         super().__init__()

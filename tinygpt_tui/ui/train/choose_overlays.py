@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -28,7 +26,7 @@ Space marks a run or a published result; Enter draws all that are marked in the 
 Losses are comparable only on the same text: runs on another text are listed last and marked ≠. The published results
 are validation losses on Tiny Shakespeare.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("space", "select", "Mark", "overlays.mark", "Mark or unmark it"),
     ]
 
@@ -45,7 +43,7 @@ class ChooseOverlaysScreen(Dialog[list[str]]):
         }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "accept", "Show", "overlays.take", "Draw what is marked", priority=True),
     ]
 

@@ -6,7 +6,7 @@ import dataclasses
 from contextlib import closing
 from pathlib import Path
 
-from textual import work
+from textual import getters, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -51,6 +51,7 @@ class TrainCorpus(Vertical):
     """The picker, with reading and downloading in threads; results for a text no longer chosen are dropped."""
 
     DEFAULT_CSS = "TrainCorpus { height: auto; }"
+    _picker = getters.query_one(TrainCorpusPicker)
 
     class Read(Message):
         """The chosen text was read; None: there is no usable text."""
@@ -152,10 +153,6 @@ class TrainCorpus(Vertical):
             self.workers.cancel_group(self, "fetch")
             self._picker.show_away(self._chosen, "cancelled;")
             self.post_message(self.Read(self._chosen, None))
-
-    @property
-    def _picker(self) -> TrainCorpusPicker:
-        return self.query_one(TrainCorpusPicker)
 
     def _entries(self) -> list[CorpusEntry]:
         own = {entry.name for entry in self._files}

@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
@@ -16,6 +15,7 @@ from tinygpt_tui.corpora.corpus import Roles
 from tinygpt_tui.corpora.encodings import AUTO, COMMON
 from tinygpt_tui.corpora.formats import Choices, LeftOut
 from tinygpt_tui.runs.text_facts import CorpusFacts
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.words import size
 
 TURNS = {"auto": "of conversations in records", "play": "and of lines of NAME:", "none": "none: plain text"}
@@ -79,16 +79,12 @@ the result, and a list below offers others.
     class Chosen(Message):
         """A corpus of the list was chosen."""
 
-        def __init__(self, entry: CorpusEntry) -> None:
-            super().__init__()
-            self.entry = entry
+        entry: CorpusEntry
 
     class ChoicesChanged(Message):
         """Another encoding, field or kind of documents was chosen for the text."""
 
-        def __init__(self, changes: dict[str, Any]) -> None:
-            super().__init__()
-            self.changes = changes
+        changes: dict[str, Any]
 
     class FileWanted(Message):
         """The user wants to name a file."""

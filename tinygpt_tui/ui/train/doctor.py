@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words, summary
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.ui.shared.binding import bind
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.wrapping import wrap
 
 INDENT = 3  # cells of the signs before a finding
@@ -44,16 +42,14 @@ Enter on a finding does what helps: it opens the form of a new run with the sett
 text. The first entry, if shown, tests whether an untrained model with these settings can memorise a single batch: if it
 cannot, nothing else matters. None of this changes the run.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("enter", "select", "What helps", "doctor.help", "Apply the remedy for this finding"),
     ]
 
     class RemedyRequested(Message):
         """Enter was pressed on a finding."""
 
-        def __init__(self, finding: Finding) -> None:
-            super().__init__()
-            self.finding = finding
+        finding: Finding
 
     def __init__(self, before: bool = False) -> None:
         """`before`: the run has not started yet, so that remedies change the form."""

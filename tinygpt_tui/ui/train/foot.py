@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widgets import Button, Static
+
+from tinygpt_tui.ui.shared.message import Message
 
 # Each action that has a button here: its label and its key.
 BUTTONS = {
@@ -34,9 +35,7 @@ class TrainFoot(Vertical):
     class Pressed(Message):
         """The button of an action was pressed."""
 
-        def __init__(self, action: str) -> None:
-            super().__init__()
-            self.action = action
+        action: str
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False)

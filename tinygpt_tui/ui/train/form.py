@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import ClassVar
 
-from textual import events, work
+from textual import events, getters, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Select, Static
 
 from tinygpt_tui.doctor.rounds import changes_in_words, left_out_by
-from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.exports.forms import destinations
 from tinygpt_tui.packages import TRAINING, missing
@@ -27,7 +23,8 @@ from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 from tinygpt_tui.ui.shared.binding import bind
-from tinygpt_tui.ui.shared.failed import Failed, pass_to_screen
+from tinygpt_tui.ui.shared.failed import pass_to_screen
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.setting_row import SettingRow, limits_of
 from tinygpt_tui.ui.train.base_model import NOTHING, TrainStart
 from tinygpt_tui.ui.train.budget import TrainBudget, summary
@@ -83,7 +80,7 @@ class TrainForm(Vertical):
         & #preset-note { height: 1; padding: 0 0 0 19; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("ctrl+g", "start", "Start", "train.start", "Start the run"),
         bind("alt+o", "choose_file", "Open", "train.file", "Choose a text file to learn from"),
         bind("ctrl+y", "doctor", "Doctor", "train.doctor", "Check text and settings before the start"),
@@ -91,6 +88,8 @@ class TrainForm(Vertical):
         bind("ctrl+k", "tokenizers", "Tokenizer", "train.tokenizer", "Tokenizers of this text", priority=True),
         bind("escape", "cancel", "Cancel", "train.cancel", "Stop downloading or reading the text"),
     ]
+    corpus = getters.query_one(TrainCorpus)
+    name_row = getters.query_one(TrainNameRow)
 
     class Changed(Message):
         """Something in the form changed."""
@@ -98,9 +97,7 @@ class TrainForm(Vertical):
     class Started(Message):
         """A run was started from the form."""
 
-        def __init__(self, session: TrainingSession) -> None:
-            super().__init__()
-            self.session = session
+        session: TrainingSession
 
     def __init__(self) -> None:
         super().__init__(id="form")
@@ -152,14 +149,6 @@ class TrainForm(Vertical):
     # What it holds
 
     @property
-    def corpus(self) -> TrainCorpus:
-        return self.query_one(TrainCorpus)
-
-    @property
-    def name_row(self) -> TrainNameRow:
-        return self.query_one(TrainNameRow)
-
-    @property
     def problem(self) -> str:
         """Why the run cannot start; empty if it can."""
         if self.state.facts is None:
@@ -196,12 +185,7 @@ class TrainForm(Vertical):
     async def _start(
         self, name: str, preset: str, corpus: CorpusReference, training: TrainingSettings, start: StartingModel | None
     ) -> None:
-        try:
-            session = await asyncio.to_thread(start_run, name, preset, corpus, training, start)
-        except TinyGPTError as error:
-            self.post_message(Failed(error))
-        else:
-            self.post_message(self.Started(session))
+        self.post_message(self.Started(await asyncio.to_thread(start_run, name, preset, corpus, training, start)))
 
     on_worker_state_changed = pass_to_screen
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from tinygpt_tui.doctor.verdict import verdict_of
@@ -57,7 +54,7 @@ class TrainLive(Vertical):
         }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("l", "cycle('log_y')", "Log loss", "chart.log-y", "Logarithmic loss axis on or off"),
         bind_hidden("L", "cycle('log_x')", "Log steps", "chart.log-x", "Logarithmic step axis"),
         bind("M", "cycle('smoothing')", "Smooth", "chart.smooth", "How much to smooth the training curve"),

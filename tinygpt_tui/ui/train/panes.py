@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Static
+
+from tinygpt_tui.ui.shared.message import Message
 
 PANES = {"chart": "Chart", "samples": "Sample", "log": "Log", "doctor": "Doctor"}
 
@@ -19,9 +20,7 @@ class TrainPaneBar(Horizontal):
     class Chosen(Message):
         """A pane's name was clicked."""
 
-        def __init__(self, pane: str) -> None:
-            super().__init__()
-            self.pane = pane
+        pane: str
 
     def compose(self) -> ComposeResult:
         for pane in PANES:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ClassVar
 
-from textual import work
+from textual import getters, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.message import Message
 
 from tinygpt_tui import paths
 from tinygpt_tui.charts.export import export_svg
@@ -24,6 +21,7 @@ from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.failed import Failed, pass_to_screen
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
+from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
 from tinygpt_tui.ui.train.choose_overlays import ChooseOverlaysScreen
 from tinygpt_tui.ui.train.doctor import TrainDoctor
@@ -46,7 +44,7 @@ class RunPage(Vertical):
     """Shows one run at a time; the trainer is a process of its own."""
 
     DEFAULT_CSS = "RunPage { height: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("space", "pause", "Pause", "train.pause", "The trainer waits in memory"),
         bind("space", "end_pause", "Continue", "train.end-pause", "End the pause"),
         bind("s", "stop", "Stop", "train.stop", "Evaluate a last time, save the best weights, and end"),
@@ -60,6 +58,7 @@ class RunPage(Vertical):
         bind_hidden("e", "export", "Export", "train.export", "Save the chart as an SVG picture"),
         bind("c", "compare", "Compare", "train.compare", "Add other runs or published results"),
     ]
+    panes = getters.query_one(TrainLive)
 
     class Updated(Message):
         """The run has changed, or another one is shown."""
@@ -73,9 +72,8 @@ class RunPage(Vertical):
     class NewRunRequested(Message):
         """The user wants a new run with the settings of this one and some `changes`."""
 
-        def __init__(self, session: TrainingSession, changes: dict[str, str]) -> None:
-            super().__init__()
-            self.session, self.changes = session, changes
+        session: TrainingSession
+        changes: dict[str, str]
 
     def __init__(self) -> None:
         super().__init__(id="live")
@@ -85,10 +83,6 @@ class RunPage(Vertical):
 
     def compose(self) -> ComposeResult:
         yield TrainLive()
-
-    @property
-    def panes(self) -> TrainLive:
-        return self.query_one(TrainLive)
 
     @property
     def actions(self) -> set[str]:
@@ -139,11 +133,7 @@ class RunPage(Vertical):
         pace = DrawPace(share=SHARE, longest_s=LONGEST_S)
         while self._is_shown:
             pace.begin()
-            try:
-                update = await asyncio.to_thread(session.read_update)
-            except TinyGPTError as error:
-                self.post_message(Failed(error))
-                return
+            update = await asyncio.to_thread(session.read_update)
             if session is not self.session or not self._is_shown:
                 return
             if session.apply_update(update):
@@ -243,11 +233,7 @@ class RunPage(Vertical):
     @work(exclusive=True, group="place", exit_on_error=False)
     async def _show_place(self, session: TrainingSession, place: int) -> None:
         corpus = session.settings.corpus
-        try:
-            excerpt = await asyncio.to_thread(lambda: text_of(corpus).around(place))
-        except TinyGPTError as error:
-            self.post_message(Failed(error))
-            return
+        excerpt = await asyncio.to_thread(lambda: text_of(corpus).around(place))
         self.app.push_screen(TextPlaceScreen(corpus.name, corpus.path, excerpt))
 
     # Model and chart
@@ -283,10 +269,6 @@ class RunPage(Vertical):
             return
         path = session.run.model / "loss.svg" if session.own else paths.home() / f"{session.name}-loss.svg"
         chart = self.query_one(TrainChart).picture(PICTURE_COLUMNS, PICTURE_ROWS)
-        try:
-            svg = await asyncio.to_thread(export_svg, chart, PICTURE_COLUMNS, PICTURE_ROWS, session.name)
-            await asyncio.to_thread(write_text, path, svg)
-        except TinyGPTError as error:
-            self.post_message(Failed(error))
-            return
+        svg = await asyncio.to_thread(export_svg, chart, PICTURE_COLUMNS, PICTURE_ROWS, session.name)
+        await asyncio.to_thread(write_text, path, svg)
         self.notify(f"The chart is in {path}", markup=False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import ClassVar
 
-from textual import work
+from textual import getters, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.widgets import ContentSwitcher
 
 from tinygpt_tui.doctor.rounds import changes_in_words
@@ -37,12 +35,14 @@ Choose a text, a name and a preset, change what you like, and start. Training is
 you leave the app, and the app finds it again when you come back. Pausing keeps it in memory; stopping saves the best
 weights, and you can resume later.
 """
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         bind("n", "new", "New", "train.new", "The form of a new run; this one continues"),
         bind_hidden("alt+o", "choose_file", "Open", "train.file", "Choose a text file to learn from"),
         bind("escape", "back", "Back", "train.back", "Back to the run shown before"),
         bind("ctrl+o", "runs", "Other run", "train.runs", "Open another run, live or past"),
     ]
+    form = getters.query_one(TrainForm)
+    page = getters.query_one(RunPage)
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,14 +61,6 @@ weights, and you can resume later.
         self.form.check_packages()
         self._watch_live_runs()
         self.page.continue_following()
-
-    @property
-    def form(self) -> TrainForm:
-        return self.query_one(TrainForm)
-
-    @property
-    def page(self) -> RunPage:
-        return self.query_one(RunPage)
 
     @property
     def session(self) -> TrainingSession | None:
