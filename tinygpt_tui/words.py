@@ -74,6 +74,11 @@ def threads(count: int) -> str:
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
+def steps_words(count: int) -> str:
+    """What a mean of the newest steps is of: `last step`, `last 10 steps`."""
+    return "last step" if count == 1 else f"last {count} steps"
+
+
 def right_words(share: float) -> str:
     """Return the share of right answers in words: `98.5% right`; never 100 % if one is wrong."""
     percent = min(share * 100, 99.9) if share < 1 else 100.0

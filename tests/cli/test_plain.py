@@ -27,9 +27,9 @@ def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
     def run(*arguments: str, term: str = "xterm") -> str:
         monkeypatch.setenv("TERM", term)
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
             monkeypatch.setattr(stream, "isatty", lambda: True)
-        assert tinygpt(arguments) == ExitCode.OK
+        assert tinygpt(arguments) == (ExitCode.OK if arguments else ExitCode.USAGE)
         return "".join(capsys.readouterr())
 
     return run
@@ -47,12 +47,19 @@ def test_a_run_is_watched_and_listed_in_lines(shown: Callable[..., str]) -> None
     assert DRAWN.search(shown("watch", "cat")), "a terminal gets a chart"
     for watched in (shown("watch", "cat", "--plain"), shown("watch", "cat", term="dumb")):
         assert not DRAWN.search(watched)
-        facts = r"^step 12/12\ntrain \d\.\d+\nvalidation \d\.\d+\nbest \d\.\d+ at \d+\n"
+        facts = r"^step 12/12\ntrain \d\.\d+ \(last 10 steps\)\nvalidation \d\.\d+\nbest \d\.\d+ at \d+\n"
         assert re.search(facts, watched, re.MULTILINE)
         assert "finished at step 12" in watched
+        assert "continues" not in watched  # it has ended
     listed = shown("runs", "--plain")
     assert re.search(r"^cat: state finished, step 12/12, best loss \d\.\d+, corpus ", listed, re.MULTILINE)
     assert not DRAWN.search(listed)
+
+
+def test_where_nothing_can_be_drawn_the_app_says_what_works_there(shown: Callable[..., str]) -> None:
+    said = shown(term="dumb")
+    assert "TERM=dumb" in said
+    assert "`tinygpt-tui generate`" in said
 
 
 @pytest.mark.usefixtures("cat")

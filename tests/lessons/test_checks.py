@@ -378,6 +378,13 @@ def test_a_reset_forgets_one_lesson_only() -> None:
     assert course.state.hints == 0
 
 
+def test_the_same_place_of_another_text_counts_and_it_is_said_how_many_were_seen() -> None:
+    lesson = LESSONS["19-calibration"]
+    texts = [looked(at, 0.64, text=letter) for letter in "ab" for at in range(4)]
+    course = at_the_task(lesson, facts := of(*texts, looked(3, 0.64, text="b"), looked(5, 0.9)))
+    assert course.still_to_do(facts)[-1] == f"{lesson.texts.steps[-1]} (8/10)"
+
+
 def test_a_number_counts_as_the_microscope_shows_it() -> None:
     surprised, likely = checks.CHECKS["looked_surprised"], checks.CHECKS["looked_between"]
     assert [surprised(of(looked(1, 0.5, bits=bits)), bits=4.0) for bits in (3.96, 3.94)] == [True, False]

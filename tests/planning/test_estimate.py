@@ -12,7 +12,7 @@ import torch
 from makers import small_training
 
 from tinygpt_tui.planning.cost import EVALUATED_TOKENS, memory_bytes, step_seconds
-from tinygpt_tui.planning.estimate import advice, estimate, in_words, rare_in, warnings
+from tinygpt_tui.planning.estimate import advice, estimate, in_words, rare_in, read_apart, warnings
 from tinygpt_tui.planning.fitting import fitted
 from tinygpt_tui.planning.machine import Machine, machine_file, read_machine, save_machine
 from tinygpt_tui.settings.presets import PRESETS
@@ -91,6 +91,18 @@ def test_counts() -> None:
     assert found.evaluations == 3
     assert found.seconds > 100 * found.step_s
     assert estimate(settings, 10_000, HERE, measured_step_s=1.0).seconds >= 100
+
+
+def test_of_pairs_an_epoch_reads_each_pair_once() -> None:
+    settings = small_training(steps=100, batch_size=8)
+    assert [read_apart(settings, path, 2_500) for path in ("dates.pairs", "tales.txt")] == [2_500, 0]
+    documents = msgspec.structs.replace(settings, windows="documents")
+    assert [read_apart(documents, "names.txt", count) for count in (2_500, 0)] == [2_500, 0]
+    found, whole = estimate(settings, 10_000, HERE, documents=2_500), estimate(settings, 10_000, HERE)
+    assert (found.train_tokens, found.tokens_per_step) == (9000, 32)  # a pair has four tokens, a window eight
+    assert found.epochs == pytest.approx(100 * 8 / 2_250)
+    assert found.step_s < whole.step_s
+    assert estimate(settings, 10_000, HERE, documents=10).tokens_per_step == whole.tokens_per_step
 
 
 def test_by_the_clock_the_steps_follow_from_the_time() -> None:

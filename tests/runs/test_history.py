@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from train_bench import beginning, loss_at, steps
 
+from tinygpt_tui.charts.smoothing import smoothed
 from tinygpt_tui.events.training import (
     Calibrated,
     Evaluation,
@@ -120,6 +121,18 @@ def test_what_comes_from_a_part_of_the_text_is_said_as_such() -> None:
     assert list(history.comparable_losses[1]) == [3.0, 2.0, 1.95]  # … and like with like: it did not rise
     assert list(history.gaps[1]) == pytest.approx([-0.1, 0.05])
     assert history.read_words(history.last_evaluation.tokens if history.last_evaluation else 1) == ""
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.9, 0.98])
+@pytest.mark.parametrize("count", [1, 7, 80])
+def test_the_train_loss_is_where_the_curve_of_the_chart_ends(smoothing: float, count: int) -> None:
+    history = RunHistory()
+    assert history.train_loss(smoothing) is None
+    history.add([*beginning(), *steps(1, count)])
+    train = history.train_loss(smoothing)
+    assert train is not None
+    assert train[0] == pytest.approx(smoothed(history.losses[1], smoothing)[-1])
+    assert train[1] == min(count, {0.0: 1, 0.9: 10, 0.98: 50}[smoothing])
 
 
 def test_the_log_has_an_end() -> None:

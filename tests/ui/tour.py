@@ -53,7 +53,6 @@ from tinygpt_tui.ui.train.choose_overlays import ChooseOverlaysScreen
 from tinygpt_tui.ui.train.choose_run import ChooseRunScreen
 from tinygpt_tui.ui.train.more_steps import MoreStepsScreen
 from tinygpt_tui.ui.train.overlays import offers
-from tinygpt_tui.ui.train.run_list import run_rows
 from tinygpt_tui.ui.train.screen import TrainScreen
 
 TEXT = "ROMEO: But soft, what light through yonder window breaks? " * 20
@@ -108,7 +107,7 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             SaveScreen("a.txt", TEXT),
             ChooseFileScreen(model),
             OpenModelScreen(model.parent),
-            ChooseRunScreen(run_rows()),
+            ChooseRunScreen(FactsReader().read()),
             ChooseOverlaysScreen(offers(str(model), "a text"), []),
             ConfirmScreen("title", "question", "Yes"),
             MoreStepsScreen("one", 10, 20),

@@ -7,6 +7,12 @@ import numpy as np
 from tinygpt_tui.charts.data import Floats
 
 
+def reach_of(smoothing: float) -> int:
+    """Return how many neighbours on each side `smoothing` averages a point with; at the end of a curve, on the left."""
+    kept = min(max(smoothing, 0.0), 0.9999)
+    return round(kept / (1 - kept))
+
+
 def smoothed(values: Floats, smoothing: float) -> Floats:
     """The mean (N,) of each of the values (N,) and its neighbours on both sides.
 
@@ -16,7 +22,7 @@ def smoothed(values: Floats, smoothing: float) -> Floats:
     neighbours are as few on the right as there are on the left; at the end they are those on the left.
     """
     count = len(values)
-    reach = round(min(smoothing, 0.9999) / (1 - min(smoothing, 0.9999))) if smoothing > 0 else 0
+    reach = reach_of(smoothing)
     if reach < 1 or count < 2:
         return values
     means = np.empty(count)

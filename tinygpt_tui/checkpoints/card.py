@@ -48,6 +48,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     block_size: int = 0
     vocab_size: int = 0
     trained: TrainedOn | None = None
+    is_calibrated: bool = False  # and so `trained` has the loss of the calibrated weights, which a run's best is not
     size_bytes: int = 0
     problem: str = ""
     hint: str = ""
@@ -125,6 +126,7 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         block_size=settings.block_size,
         vocab_size=settings.vocab_size,
         trained=config.trained,
+        is_calibrated=config.calibration is not None,
         size_bytes=size,
         problem=_without_weights(weights) if not size and not is_mix else NEEDS_TORCH if unusable else "",
         hint=unusable.hint if (size or is_mix) and unusable else "",

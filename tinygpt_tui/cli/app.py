@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 
-from tinygpt_tui.cli.output import notify, print_error
+from tinygpt_tui.cli.output import is_plain, notify, print_error
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 from tinygpt_tui.settings.computing import AUTO
 
@@ -18,6 +19,12 @@ def open_app(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -
     """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         notify("tinygpt-tui: the app needs a terminal; `tinygpt-tui --help` lists commands that do not")
+        return int(ExitCode.USAGE)
+    if is_plain():
+        notify(
+            f"tinygpt-tui: the app draws, and this terminal (TERM={os.environ['TERM']}) only prints lines; "
+            "`tinygpt-tui generate` writes after each prompt, `train` and `watch` report in lines"
+        )
         return int(ExitCode.USAGE)
     # Starting creates no garbage, and collecting takes a tenth of the time to the first picture. The app turns the
     # collector on again after that picture.

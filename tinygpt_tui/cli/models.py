@@ -6,6 +6,7 @@ import argparse
 
 import msgspec
 
+from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.engine_words import print_engine
 from tinygpt_tui.cli.output import notify, table, write, write_data
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"adapter of {card.base}" if card.base else card.architecture,
             f"{card.parameters:,}",
             str(card.block_size),
-            _loss(card.trained) if card.trained else "",
+            _loss(card, card.trained) if card.trained else "",
             card.trained.corpus if card.trained else "",
             card.origin if not card.problem else f"{card.origin} ({card.problem})",
         )
@@ -47,6 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _loss(trained: TrainedOn) -> str:
-    per = trained.characters_per_token
-    return loss_words(trained.loss_per_character, trained.tokens, 3, characters_per_token=per)
+def _loss(card: ModelCard, trained: TrainedOn) -> str:
+    loss = loss_words(trained.loss_per_character, trained.tokens, 3, characters_per_token=trained.characters_per_token)
+    return f"{loss} calibrated" if card.is_calibrated else loss

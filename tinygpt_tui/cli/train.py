@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import check_length
+    from tinygpt_tui.planning.estimate import read_apart
     from tinygpt_tui.runs.index import check_name, create_run, discard_unstarted, free_name
     from tinygpt_tui.runs.new_run import new_run, reference
     from tinygpt_tui.training.fine_tuning import check_start, text_for
@@ -107,7 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
     if tokens == text.characters:
         check_length(tokens, training.architecture.training_length, training.validation_share)
     training = _for_vocabulary(training, tokenizer.size)
-    lines = _estimate(training, text, tokens, fine_tuned=origin is not None)
+    documents = read_apart(training, entry.path or "", text.documents)
+    lines = _estimate(training, text, tokens, documents, fine_tuned=origin is not None)
     if tokens != text.characters:
         lines = [f"{tokenizer.size:,} different tokens of {text.characters / tokens:.2f} characters on average", *lines]
     if arguments.dry_run:
@@ -187,13 +189,15 @@ def known_machine() -> Machine:
     return machine
 
 
-def _estimate(training: TrainingSettings, text: CorpusText, tokens: int, *, fine_tuned: bool) -> list[str]:
+def _estimate(
+    training: TrainingSettings, text: CorpusText, tokens: int, documents: int, *, fine_tuned: bool
+) -> list[str]:
     """Return the time and memory that `training` on `text` needs, and warnings, line by line."""
     from tinygpt_tui.planning.estimate import estimate, in_words, rare_in, warnings
     from tinygpt_tui.planning.machine import free_memory, read_machine
 
     machine, free = read_machine(), free_memory()
-    found = estimate(training, tokens, machine)
+    found = estimate(training, tokens, machine, documents=documents)
     rare = rare_in(text.counts) if training.tokenizer == CHARACTERS else ""
     found_problems = warnings(training, found, rare, free, fine_tuned=fine_tuned)
     exports = f"exports: {destinations(training.architecture)}"

@@ -31,7 +31,7 @@ from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.texts import is_here
-from tinygpt_tui.words import duration, printable, right_words, threads
+from tinygpt_tui.words import duration, printable, right_words, steps_words, threads
 from tinygpt_tui.workers.examiner import start_examiner
 
 DRAWINGS_PER_S = 4
@@ -44,11 +44,11 @@ Batches = Iterator[Sequence[TrainingEvent]]
 
 
 def show_run(batches: Batches, run: RunFolder, *, footer: str) -> int:
-    """Show the events of a run until it ends; return the exit code. `footer` is for a live chart."""
+    """Show the events of a run until it ends; return the exit code. `footer` says what Ctrl-C does to a live run."""
     view = RunView(run)
     if can_draw(sys.stdout, sys.stderr):
         _live(batches, view, Console(stderr=True), footer)  # returns early if the terminal is closed
-    elif sys.stderr.isatty():
+    elif footer and sys.stderr.isatty():
         notify(footer)
     _plain(batches, view)
     return report_end(view.history, run)
@@ -152,7 +152,7 @@ def _picture(view: RunView, console: Console, footer: str) -> RenderableType:
         Text(view.verdict, style="bold", no_wrap=True, overflow="ellipsis"),
         Text("  ".join(numbers(history)), no_wrap=True, overflow="ellipsis"),
         Text(sample, style="dim", no_wrap=True, overflow="ellipsis"),
-        *([] if history.ended else [Text(footer, style="italic")]),
+        *([] if history.ended or not footer else [Text(footer, style="italic")]),
     )
 
 
@@ -160,8 +160,8 @@ def numbers(history: RunHistory) -> list[str]:
     """Return the state of a run in numbers, each with a word."""
     step, best, evaluation = history.last_step, history.best, history.last_evaluation
     parts = [f"step {history.step}/{history.steps}"]
-    if step:
-        parts.append(f"train {evaluation.train_loss if evaluation else step.loss:.3f}")
+    if train := history.train_loss(SMOOTHING):
+        parts.append(f"train {train[0]:.4f} ({steps_words(train[1])})")
     if evaluation and best:
         read = f" on {evaluation.tokens:,} tokens" if evaluation.tokens else ""
         parts += [

@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     run = find_run(arguments.name or _newest_live())
     try:
-        return show_run(batches_of(run), run, footer="Ctrl-C closes this view; the run continues")
+        footer = "Ctrl-C closes this view; the run continues" if RunWatch(run).alive() else ""
+        return show_run(batches_of(run), run, footer=footer)
     except KeyboardInterrupt:
         name = run.model.name
         if RunWatch(run).alive():

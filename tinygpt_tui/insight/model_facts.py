@@ -183,7 +183,8 @@ def _window(settings: ArchitectureSettings) -> Iterator[Row]:
 def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings | None) -> Iterator[Row]:
     if (trained := config.trained) is not None:
         read = f", on {trained.tokens:,} tokens" if trained.tokens else ""
-        yield Row("validation", f"{trained.validation_loss:.4f} nats per token at step {trained.step:,}{read}")
+        how = "calibrated, " if config.calibration is not None else ""
+        yield Row("validation", f"{how}{trained.validation_loss:.4f} nats per token at step {trained.step:,}{read}")
         if trained.characters_per_token != 1.0:
             nats = trained.loss_per_character
             yield Row("per character", f"{nats:.4f} nats, {nats / math.log(2):.4f} bits")

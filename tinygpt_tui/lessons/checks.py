@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from tinygpt_tui.lessons.facts import Coloured, Facts, Inspected, Looked, Raced, RunViewed, Trained
 
@@ -79,6 +80,14 @@ def looked_untrained(facts: Facts, *, model: str = "", count: int = 1) -> bool:
 def looked_between(facts: Facts, *, low: float, high: float, count: int) -> bool:
     """The microscope was on `count` characters at which the best guess had a probability between these."""
     return len(between(facts, low, high)) >= count
+
+
+def counted(facts: Facts, check: str, arguments: Mapping[str, Any]) -> str:
+    """Return how much of what a check counts was done, `7/10`; empty if nothing was, or it counts nothing."""
+    if check != looked_between.__name__:
+        return ""
+    seen = len(between(facts, arguments["low"], arguments["high"]))
+    return f"{seen}/{arguments['count']}" if seen else ""
 
 
 def coloured(facts: Facts, *, characters: int = 100) -> bool:
@@ -200,8 +209,12 @@ def loop_length(text: str) -> int:
 
 
 def between(facts: Facts, low: float, high: float) -> list[Looked]:
-    """Return the characters that the microscope was on at which the best guess was this likely, each once."""
-    found = {one.offset: one for one in _looked(facts) if low <= round(one.top, 3) <= high}  # as it is shown
+    """Return the characters that the microscope was on at which the best guess was this likely, each once.
+
+    Probabilities are as they are shown. One at the same place of another text is another character.
+    """
+    looked = [(one, round(one.top, 3)) for one in _looked(facts)]
+    found = {(one.offset, one.text, one.rank, top): one for one, top in looked if low <= top <= high}
     return list(found.values())
 
 

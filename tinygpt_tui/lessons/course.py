@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from tinygpt_tui.lessons.answers import HEADS, NUMBERS, typed_head, typed_numbers
-from tinygpt_tui.lessons.checks import CHECKS
+from tinygpt_tui.lessons.checks import CHECKS, counted
 from tinygpt_tui.lessons.facts import Facts, Seen
 from tinygpt_tui.lessons.lesson import Lesson
 from tinygpt_tui.lessons.predictions import ROUNDING, judge
@@ -116,10 +116,15 @@ class Course:
         return [CHECKS[one.check](found, **one.arguments) for one in self.lesson.done]
 
     def still_to_do(self, facts: Facts) -> list[str]:
-        """Return the steps of the task that were not done yet, in the words of the lesson."""
+        """Return the steps of the task that were not done yet, in the words of the lesson; with a count, if any."""
         if self.lesson is None or self.state.stage != "task":
             return []
-        return [step for step, done in zip(self.lesson.texts.steps, self.done(facts), strict=False) if not done]
+        found, left = self.facts(facts), []
+        for step, one, done in zip(self.lesson.texts.steps, self.lesson.done, self.done(facts), strict=False):
+            if not done:
+                count = counted(found, one.check, one.arguments)
+                left.append(f"{step} ({count})" if count else step)
+        return left
 
     def answer(self, text: str, facts: Facts) -> bool:
         """Take an answer; return whether it is right."""

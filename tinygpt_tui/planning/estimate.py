@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tinygpt_tui.corpora.read import LARGEST_IN_MEMORY
+from tinygpt_tui.corpora.read import LARGEST_IN_MEMORY, is_pairs
 from tinygpt_tui.doctor.survey import too_many_characters
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.planning.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds, trains_natively
@@ -16,7 +16,7 @@ from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.planning.time_budget import EVALUATIONS_SHARE, FEWEST, MOST
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.tokenizer import CHARACTERS
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
 from tinygpt_tui.tokenizers.char import id_type
 from tinygpt_tui.words import duration, printable, ratio, shortened, size
 
@@ -66,15 +66,34 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return self.train_tokens / max(1, self.parameters)
 
 
+def read_apart(settings: TrainingSettings, path: str, documents: int) -> int:
+    """Return how many of the `documents` of the text at `path` are rows of their own; 0: windows begin anywhere."""
+    apart = settings.windows in BY_DOCUMENT or (settings.windows == "auto" and is_pairs(path))
+    return documents if apart else 0
+
+
 def estimate(
-    settings: TrainingSettings, tokens: int, machine: Machine, measured_step_s: float | None = None
+    settings: TrainingSettings,
+    tokens: int,
+    machine: Machine,
+    measured_step_s: float | None = None,
+    *,
+    documents: int = 0,
 ) -> Estimate:
-    """Return what `settings` would take on a text of `tokens`; a measured step time replaces the computed one."""
+    """Return what `settings` would take on a text of `tokens`; a measured step time replaces the computed one.
+
+    `documents` are read one in a row; with 0 every row is a whole window.
+    """
     train = int(tokens * (1 - settings.validation_share))
     validation = tokens - train
-    per_step = settings.batch_size * settings.architecture.training_length
-    step_s = measured_step_s if measured_step_s is not None else step_seconds(settings, machine)
-    slower = step_s / max(step_seconds(settings, machine), 1e-9)
+    length = settings.architecture.training_length
+    row = min(length, tokens / documents) if documents else length
+    per_step = round(settings.batch_size * row)
+    # A batch is as long as its longest row: about half way between the mean one and a window.
+    filled = max(1, round(settings.batch_size * (row + length) / (2 * length)))
+    computed_s = step_seconds(msgspec.structs.replace(settings, batch_size=filled), machine)
+    step_s = measured_step_s if measured_step_s is not None else computed_s
+    slower = step_s / max(computed_s, 1e-9)
     budget_s = settings.minutes * 60
     if budget_s:
         settings = msgspec.structs.replace(settings, steps=max(1, round(budget_s / max(step_s, 1e-9))))
@@ -136,7 +155,8 @@ def advice(
         found_wrong.append(Finding(0, check, "warning", text, remedy=remedy or {}))
 
     net = settings.architecture
-    windows = found.train_tokens // max(1, net.training_length)
+    row = max(1, found.tokens_per_step // settings.batch_size)
+    windows = found.train_tokens // row
     if found.all_memory > free_memory:
         smaller = {"batch_size": str(settings.batch_size // 2)} if settings.batch_size > 1 else {}
         warn(
@@ -151,7 +171,7 @@ def advice(
         fewer = max(1, windows // FEW_WINDOWS)
         warn(
             "short-text",
-            f"the text is short: {windows} window{'s' * (windows != 1)} of {net.training_length}, and a step takes "
+            f"the text is short: {windows} window{'s' * (windows != 1)} of {row}, and a step takes "
             f"{settings.batch_size}; a smaller block size or batch size would show more of it",
             {"batch_size": str(fewer)} if fewer < settings.batch_size else {},
         )

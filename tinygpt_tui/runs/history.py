@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from tinygpt_tui.charts.smoothing import reach_of
 from tinygpt_tui.events.training import (
     Calibrated,
     Evaluation,
@@ -184,6 +185,11 @@ class RunHistory:
     def losses(self) -> tuple[Floats, Floats]:
         """Steps (N,) and the loss of each one's batch (N,)."""
         return self._steps.column(0), self._steps.column(1)
+
+    def train_loss(self, smoothing: float) -> tuple[float, int] | None:
+        """The end of the train curve as a chart with this `smoothing` draws it: the mean of how many steps."""
+        mean_of = min(self._steps.count, reach_of(smoothing) + 1)
+        return (float(self._steps.column(1)[-mean_of:].mean()), mean_of) if mean_of else None
 
     def elapsed_until(self, step: int) -> float:
         """The time spent training up to `step`, as far as known, without pauses."""

@@ -28,6 +28,7 @@ class CorpusFacts:
     field: str = ""  # of its records that is the text; empty: they have none
     fields: tuple[str, ...] = ()  # all that could be
     roles: Roles | None = None  # of the turns, if it is conversations
+    documents: int = 0  # 0: it is one text
 
 
 def reading_facts(
@@ -55,5 +56,16 @@ def reading_facts(
     size, guessed = len(found.counts), found.guessed
     counts = tuple(found.counts[character] for character in found.alphabet)
     return CorpusFacts(
-        reference, size, notes, rare, found.alphabet, counts, guessed, text_bytes, field, fields, found.roles
+        reference,
+        size,
+        notes,
+        rare,
+        found.alphabet,
+        counts,
+        guessed,
+        text_bytes,
+        field,
+        fields,
+        found.roles,
+        found.documents,
     )

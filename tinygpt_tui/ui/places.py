@@ -11,6 +11,8 @@ from textual.screen import Screen
 
 from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.ui.shared.dialog import Dialog
+from tinygpt_tui.ui.shell.keys import keys_of
+from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.learn.guide import LessonGuide
     from tinygpt_tui.ui.train.screen import TrainScreen
 
+# What the actions of a tab need that cannot be done at once.
+NEEDED = {
+    "generate": "generate a text first",
+    "train": "open a run first (^o)",
+    "race": "start a race first",
+    "runs": "there is no run yet, or it is not for this one",
+    "inspect": "choose the view that it is for first",
+}
 Tab = TypeVar("Tab", bound=Screen[None])
 
 
@@ -31,6 +41,21 @@ async def to_tab(app: App[Any], name: str, kind: type[Tab]) -> Tab:
         await (over.dismiss(over.answer_now) if isinstance(over, Dialog) else app.pop_screen())
     assert isinstance(app.screen, kind)
     return app.screen
+
+
+async def act_on_tab(app: App[Any], tab: str, action: str, title: str) -> None:
+    """Go to a tab and do what the binding with the id `action` does; say what it needs where it can do nothing."""
+    screen = await to_tab(app, tab, TabScreen)
+    await screen.known.wait()
+
+    async def act() -> None:
+        for row in keys_of(screen):
+            if row.id == action:
+                await app.run_action(row.active.binding.action, row.active.node)
+                return
+        app.notify(f"{title}: {NEEDED[tab]}", severity="warning", markup=False)
+
+    app.call_after_refresh(act)
 
 
 async def to_generate(app: App[Any]) -> GenerateScreen:

@@ -6,6 +6,7 @@ import pytest
 from fakes import FakeEngine, make_model
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
+from train_bench import ScriptedRun
 from wait import wait_until
 
 from tinygpt_tui.sessions import tree
@@ -14,6 +15,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.find.scoring import score
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
+from tinygpt_tui.ui.train.projector import TrainProjector
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -103,3 +105,19 @@ def test_the_start_of_a_word_counts_more_than_its_middle(query: str, better: str
 def test_each_word_must_fit() -> None:
     assert score("temp banana", "Sampling", "temperature") == 0
     assert score("", "Sampling") == 0
+
+
+async def test_an_action_of_another_tab_is_found_and_done_there() -> None:
+    run = ScriptedRun()
+    run.live()
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(100, 40)) as pilot:
+        await find(pilot, "projector", "Projector")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(app.screen, TrainProjector))
+        await pilot.press("escape", "n")  # the form of a new run, which has no projector
+        await wait_until(pilot, lambda: app.screen.focused is not None and app.screen.query_one("#form").display)
+        await find(pilot, "new seed", "Retry")
+        await find(pilot, "projector", "Projector")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: any("open a run first" in note.message for note in app._notifications))

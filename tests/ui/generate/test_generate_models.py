@@ -254,10 +254,13 @@ async def test_a_click_picks() -> None:
 def test_a_loss_from_a_part_of_the_split_is_marked_in_the_list() -> None:
     trained = TrainedOn(corpus="tales", step=9, validation_loss=1.62, tokens=4096)
     card = ModelCard(name="one", path="/models/one", origin="yours", trained=trained)
-    assert details_of(card, untrained=False).endswith("loss ≈1.6")
+    assert details_of(card, 40, untrained=False).endswith("loss ≈1.6")
     whole = msgspec.structs.replace(card, trained=msgspec.structs.replace(trained, tokens=0))
-    assert details_of(whole, untrained=False).endswith("loss 1.62")
-    assert "loss" not in details_of(whole, untrained=True)
+    assert details_of(whole, 40, untrained=False).endswith("loss 1.62")
+    calibrated = msgspec.structs.replace(whole, is_calibrated=True)  # and so not the best loss of its run
+    assert details_of(calibrated, 40, untrained=False).endswith("loss 1.62 calibrated")
+    assert details_of(calibrated, 12, untrained=False).endswith("loss 1.62")  # where there is room
+    assert "loss" not in details_of(whole, 40, untrained=True)
 
 
 async def test_the_app_looks_for_models_once_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:

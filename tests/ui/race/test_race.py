@@ -17,6 +17,9 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded
 from tinygpt_tui.events.requests import Allow
+from tinygpt_tui.events.training import Evaluation
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.models.choose_model import ChooseModel
 from tinygpt_tui.ui.race.pane import RacePane
@@ -135,6 +138,23 @@ async def test_a_model_and_its_untrained_twin_run_from_one_prompt_with_one_seed(
             lambda: "75% same as 1" in bench.progress[1] and "stopped at the 5-token limit" in bench.progress[0]
         )
         assert "same as 1" not in bench.progress[0]
+
+
+async def test_models_that_learned_pairs_are_told_with_their_right_answers() -> None:
+    async with opened(models=("one", "two")) as bench:
+        await bench.to_pane(2)
+        await bench.press("m")
+        await bench.modal(ChooseModel)
+        await bench.press("down", "enter")
+        await bench.until(lambda: bench.titles == ["1 one", "2 two"])
+        journal = Journal(RunFolder(paths.models_folder() / "two").events)
+        journal.append([Evaluation(10, 1.0, 1.0, 10, 1.0, 0.1, right=0.985)])
+        journal.close()
+        await bench.start("x")
+        for job in (1, 2):
+            bench.engine.write("ab", job=job)
+            bench.engine.end(job=job)
+        await bench.until(lambda: "answers in the validation split: 2 98.5% right" in bench.judgement)
 
 
 async def test_all_panes_are_written_in_step_and_then_each_model_judges_all_texts() -> None:
@@ -338,9 +358,7 @@ async def test_a_model_is_chosen_from_the_list_for_the_pane_with_the_focus() -> 
         dialog = await bench.modal(ChooseModel)
         await bench.until(lambda: dialog.query_one(OptionList).option_count == 2)
         await bench.press("down", "enter")
-        await bench.until(lambda: bench.titles == ["1 one", "2 two, untrained"])
-        await bench.press("u")
-        await bench.until(lambda: bench.titles == ["1 one", "2 two"])
+        await bench.until(lambda: bench.titles == ["1 one", "2 two"])  # trained, although the one before was not
         await bench.press("m")
         await bench.modal(ChooseModel)
         await bench.press("escape")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import make_model
 from train_bench import STEPS, ScriptedRun, TrainBench, beginning, loss_at, steps, train_tab
 
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunStarted, Step
@@ -51,6 +52,27 @@ async def look_at(bench: TrainBench, name: str) -> None:
     assert name in bench.shown
     await bench.pilot.press("enter")
     await bench.until(lambda: bench.screen.session is not None and bench.screen.session.was_read)
+
+
+async def test_the_list_of_runs_has_the_best_loss_of_the_run_not_that_of_the_calibrated_model(run: ScriptedRun) -> None:
+    run.write([*beginning(), *steps(1, 20)])
+    run.end("finished", 20)
+    make_model("scripted", loss=1.2345)
+    async with train_tab() as bench:
+        await bench.pilot.press("ctrl+o")
+        await bench.until(lambda: bench.app.screen.is_modal)
+        await bench.sees(f"{loss_at(20):.4f}")
+        assert "1.2345" not in bench.shown
+
+
+async def test_the_train_loss_in_numbers_is_that_at_the_end_of_the_curve(run: ScriptedRun) -> None:
+    run.live(until=40)
+    async with train_tab((140, 40)) as bench:
+        await bench.sees("(last 10 steps)")
+        await bench.pilot.press("M")
+        await bench.sees("(last 40 steps)")
+        await bench.pilot.press("M")
+        await bench.sees("(last step)")
 
 
 def test_what_was_read_for_nobody_is_not_lost(run: ScriptedRun) -> None:
@@ -377,9 +399,9 @@ async def test_no_size_breaks_the_view(size: tuple[int, int], run: ScriptedRun) 
 def test_a_loss_from_a_part_of_the_text_is_marked() -> None:
     history = RunHistory()
     history.add([RunStarted(0.0, 0, 20, 1, 900, 111_540, "cpu", 1), Evaluation(0, 3.0, 3.0, 0, 3.0, 0.1)])
-    assert "on tokens" not in numbers_of(history)
+    assert "on tokens" not in numbers_of(history, 0.9)
     history.add([Evaluation(10, 2.12345, 2.1, 10, 2.12345, 0.1, tokens=4096, best_tokens=4096)])
-    numbers = numbers_of(history)
+    numbers = numbers_of(history, 0.9)
     assert numbers["validation loss"] == "≈2.123"
     assert numbers["on tokens"] == "4,096 of 111,540"
     assert numbers["best"] == "≈2.123 at step 10"

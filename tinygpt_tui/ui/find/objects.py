@@ -18,13 +18,12 @@ from tinygpt_tui.sessions.store import SessionCard
 from tinygpt_tui.settings.fields import fields_of, parse_value, written
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui import places
-from tinygpt_tui.ui.find.views import Found
+from tinygpt_tui.ui.find.views import BELOW, Found
 from tinygpt_tui.words import parameters
 
 SETTING = re.compile(r"(?:set )?([a-z][a-z_ -]*?)\s*[ =]\s*([\d.]+)", re.IGNORECASE)
 LETTER = re.compile(r"(?:go to )?(?:letter|character|char|position)\s+([\d,]+)", re.IGNORECASE)
 OTHER_SETTINGS = {"length": "max_new_tokens", "tokens": "max_new_tokens", "penalty": "repetition_penalty"}
-BELOW = 0.9  # the weight of what is not an action
 
 
 def settings(app: App[Any], query: str) -> Iterator[Found]:

@@ -1,4 +1,4 @@
-"""What the palette finds: actions with a key now, views, settings, models, runs, sessions, and texts."""
+"""What the palette finds: actions of all tabs, views, settings, models, runs, sessions, and texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from tinygpt_tui.sessions.search import Place, search
 from tinygpt_tui.sessions.store import SessionCard, SessionStore
 from tinygpt_tui.ui.find import objects
 from tinygpt_tui.ui.find.scoring import score
-from tinygpt_tui.ui.find.views import Found, views
+from tinygpt_tui.ui.find.views import Found, elsewhere, views
+from tinygpt_tui.ui.shell.keymap import default_bindings
 from tinygpt_tui.ui.shell.keys import KeyRow, everyday, keys_of
 from tinygpt_tui.ui.shell.other_names import OTHER_NAMES
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
@@ -50,13 +51,14 @@ class Palette(Provider):
     async def search(self, query: str) -> Hits:
         """Yield what fits the query, then the texts that have it."""
         models, runs, sessions = await asyncio.shield(self._lists)
-        app = self.app
+        app, here = self.app, keys_of(self.screen)
         entries: list[Iterable[Found]] = [
             objects.settings(app, query),
             objects.letters(app, query),
             objects.themes(app, query),
-            self._actions(keys_of(self.screen)),
+            self._actions(here),
             views(app),
+            elsewhere(app, {row.id for row in here}),
             self._commands(),
             objects.models(app, models),
             objects.runs(app, runs),
@@ -100,6 +102,7 @@ def _read_lists() -> Lists:
         sessions = SessionStore().cards()
     except TinyGPTError:
         sessions = []
+    default_bindings()  # imports every screen, once
     return list_models(), list_runs(), sessions
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 from textual.app import App
 
 from tinygpt_tui.ui import places
+from tinygpt_tui.ui.shell.keymap import default_bindings
+from tinygpt_tui.ui.shell.other_names import OTHER_NAMES
+from tinygpt_tui.ui.tabs import TABS
 
 EXPORTS = "onnx gguf nanogpt llama2.c hugging face safetensors convert"
 GOOD = "overfitting overfit validation loss yardsticks doctor verdict quality better than"
+
+# The tab of an action, by the first part of its id.
+TAB_OF = {name: name for name in TABS} | {"chart": "train", "sample": "train", "microscope": "generate"}
+BELOW = 0.9  # the weight of what is not an action with a key now
 
 TOKENS = "forge tokenizer bpe byte pair encoding merges vocabulary pieces sentencepiece cut tokens"
 
@@ -25,6 +32,16 @@ class Found(NamedTuple):
     names: str = ""
     weight: float = 1.0
     keys: str = ""
+
+
+def elsewhere(app: App[Any], here: Collection[str]) -> Iterator[Found]:
+    """Yield the actions of the tabs that have no key now, so whose ids are not in `here`."""
+    for id, (binding, *_) in default_bindings().items():
+        tab = TAB_OF.get(id.partition(".")[0])
+        if tab is not None and id not in here:
+            run = partial(places.act_on_tab, app, tab, id, binding.description)
+            about = f"On the {TABS[tab].title} tab: {binding.tooltip}"
+            yield Found(binding.description, about, run, OTHER_NAMES.get(id, ""), BELOW)
 
 
 def views(app: App[Any]) -> list[Found]:

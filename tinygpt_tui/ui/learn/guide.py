@@ -225,8 +225,6 @@ class LessonGuide:
         if is_done or left != self.still_to_do:
             self.still_to_do = left
             self._changed()
-        if is_done and (self._pane is None or not self._pane.has_focus_within):
-            self._app.notify(self.words["task_done"].format(key=self.key), timeout=6, markup=False)
 
     def _note_sampling(self) -> None:
         """Remember the settings from before a lesson that gives them back."""

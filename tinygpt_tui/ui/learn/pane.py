@@ -58,6 +58,7 @@ stays, and the key in its border comes back to it.
         }
         & > AnswerInput:focus { background: $primary 25%; border: none; }
         &.-answering > AnswerInput { display: block; }
+        &.-asks { border: round $success; border-subtitle-color: $success; border-subtitle-style: bold; }
         &:focus, &:focus-within { border: round $primary; max-height: 10; }
         &.-wide {
             dock: right; width: 42; height: 1fr; max-height: 100%; margin: 1 0;
@@ -124,7 +125,10 @@ stays, and the key in its border comes back to it.
         part = self._part if self._part in parts else parts[-1]
         place, title = words["lesson"].format(number=lesson.number, count=len(course.lessons)), lesson.texts.title
         self.border_title = escape(place if is_wide else f"{place}: {title}")  # beside the tab, both have no room
-        self.border_subtitle = escape("" if self.has_focus_within else words["to_lesson"].format(key=self.guide.key))
+        is_asked = course.state.stage == "question" and not self.has_focus_within
+        self.set_class(is_asked, "-asks")
+        to_lesson = words["task_done" if is_asked else "to_lesson"].format(key=self.guide.key)
+        self.border_subtitle = escape("" if self.has_focus_within else to_lesson)
         texts = [self._in_words(one, current=one == part) for one in (parts if is_wide else [part])]
         text = Text("\n\n").join([Text(title, "bold"), *texts] if is_wide else texts)
         self.query_one("#lesson-text", Static).update(text)

@@ -30,7 +30,8 @@ class ModelPicker(Vertical):
         "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model in training: it gets "
         "better while you use it. A dim model cannot be used: its second line says why, and Enter shows its card with "
         "the details. Compare losses only between models trained on the same text: a simple text gives a low loss. The "
-        "card names the text.\n\n"
+        "card names the text. The loss of a calibrated model is a little lower than the best of its run, which Runs "
+        "shows.\n\n"
         "An adapter is listed under the model that it changes (`└`). In the Generate tab `[` and `]` make it weaker or "
         "stronger, and `shakespeare+diary:0.7+letters:0.3` in the box above mixes several of one model.\n\n"
         "In the Generate tab, `i` shows the model card (details; rename, copy, delete, compare, export), `u` switches "
@@ -188,7 +189,9 @@ class ModelPicker(Vertical):
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
         row.append(gap + side, "" if progress else "dim")
-        row.append("\n  " + fitted(card.problem or details_of(card, untrained=is_untrained), width - 2), "dim")
+        row.append(
+            "\n  " + fitted(card.problem or details_of(card, width - 2, untrained=is_untrained), width - 2), "dim"
+        )
         if card.problem:
             row.stylize("dim italic")
         elif doubt := doubts(card.facts):
@@ -196,7 +199,7 @@ class ModelPicker(Vertical):
         return row
 
 
-def details_of(card: ModelCard, *, untrained: bool) -> str:
+def details_of(card: ModelCard, width: int, *, untrained: bool) -> str:
     """Return the line under a model's name: its size and kind, and its loss if it was trained."""
     loss = (
         f" · loss {loss_words(card.trained.loss_per_character, card.trained.tokens, 2)}"
@@ -206,4 +209,5 @@ def details_of(card: ModelCard, *, untrained: bool) -> str:
     if card.is_mix:
         return f"with {card.base}"
     what = f"rank-{card.rank} adapter" if card.base else f"{parameters(card.parameters)} {card.architecture}"
-    return what + loss
+    calibrated = f"{what}{loss} calibrated"
+    return calibrated if loss and card.is_calibrated and cell_len(calibrated) <= width else what + loss

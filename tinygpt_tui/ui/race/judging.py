@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tinygpt_tui.events.generation import Explained
 from tinygpt_tui.events.requests import Explain
+from tinygpt_tui.runs.facts import reached
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.ui.race.lanes import Contender, Lane
+from tinygpt_tui.words import right_words
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Engine
@@ -42,6 +46,20 @@ async def judge(engine: Engine, prompt: str, lanes: Sequence[Lane]) -> list[Judg
 def sentence(judgements: Sequence[Judgement]) -> str:
     """Return the judgements in a line; empty if there are none."""
     return f"surprise, bits a character: {' · '.join(map(str, judgements))}" if judgements else ""
+
+
+def right_answers(lanes: Sequence[Lane]) -> str:
+    """Return how often each model was right at the end of its run, where its text is of pairs; reads the disk.
+
+    Empty if no model learned pairs.
+    """
+    shares = [
+        f"{number} {right_words(right)}"
+        for number, lane in enumerate(lanes, 1)
+        if lane.asked is not None and not lane.asked.untrained
+        if (right := reached(RunFolder(Path(lane.asked.model)).events).right) is not None
+    ]
+    return f"answers in the validation split: {' · '.join(shares)}" if shares else ""
 
 
 async def _surprise(engine: Engine, model: Contender, prompt: str, text: str) -> float | None:

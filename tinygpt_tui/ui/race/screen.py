@@ -118,7 +118,7 @@ class RaceScreen(TabScreen):
 
         def use_model(card: ModelCard | None) -> None:
             if card is not None and lane in self.race.lanes:
-                self.race.change(self.race.lanes.index(lane), name=card.name, model=card.path)
+                self.race.change(self.race.lanes.index(lane), name=card.name, model=card.path, untrained=False)
                 self._lanes_changed()
 
         heading, models = f"model of pane {self.track.chosen + 1}", self._models

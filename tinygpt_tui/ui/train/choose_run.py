@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.widgets import DataTable, Static
 
+from tinygpt_tui.runs.facts import RunFacts
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
-from tinygpt_tui.ui.train.run_list import OTHER_TEXT, RunRow
+from tinygpt_tui.ui.train.run_list import OTHER_TEXT
 from tinygpt_tui.words import loss_words, shortened
 
-COLUMNS = ("name", "state", "steps", "loss", "started", "corpus")
+COLUMNS = ("name", "state", "steps", "best", "started", "corpus")
 
 
 class RunTable(RowTable[str]):
@@ -21,8 +22,8 @@ class RunTable(RowTable[str]):
 
     HELP = """## Runs
 
-All runs, live ones first. Enter opens one: its curves, samples and log. A ≠ marks losses that cannot be compared with
-the run shown now, because the text is another.
+All runs, live ones first, with the *best* validation loss of each. Enter opens one: its curves, samples and log. A ≠
+marks losses that cannot be compared with the run shown now, because the text is another.
 """
 
 
@@ -37,7 +38,7 @@ class ChooseRunScreen(Dialog[str]):
     }
     """
 
-    def __init__(self, rows: Sequence[RunRow], corpus: str = "") -> None:
+    def __init__(self, rows: Sequence[RunFacts], corpus: str = "") -> None:
         """`corpus` is the text of the run that is shown now: losses of other texts are marked."""
         super().__init__("runs", "enter: open  esc: back")
         self._rows, self._corpus = rows, corpus
@@ -62,14 +63,14 @@ class ChooseRunScreen(Dialog[str]):
         self.dismiss(message.row_key.value)
 
 
-def _cells(row: RunRow, corpus: str) -> tuple[str, ...]:
-    card = row.card
+def _cells(row: RunFacts, corpus: str) -> tuple[str, ...]:
+    card, loss = row.card, row.reached.best_loss
     mark = OTHER_TEXT if corpus and card.corpus != corpus else ""
     return (
         shortened(card.name, 20),
         f"▶ {card.state}" if card.live else card.state,
         f"{card.step:,}/{card.steps:,}",
-        "–" if row.best_loss is None else f"{mark}{loss_words(row.best_loss, row.best_tokens)}",
+        "–" if loss is None else f"{mark}{loss_words(loss, row.reached.best_tokens)}",
         "shipped" if card.origin == "shipped" else time.strftime("%d %b %H:%M", time.localtime(card.created)),
         shortened(card.corpus, 20),
     )

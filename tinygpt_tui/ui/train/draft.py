@@ -13,7 +13,7 @@ from tinygpt_tui.corpora.corpus import check_length
 from tinygpt_tui.errors import CorpusError, StorageError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.paths import typed_path
-from tinygpt_tui.planning.estimate import Estimate, advice, estimate
+from tinygpt_tui.planning.estimate import Estimate, advice, estimate, read_apart
 from tinygpt_tui.planning.fitting import fitted
 from tinygpt_tui.planning.machine import Machine, free_memory
 from tinygpt_tui.planning.tokens import bytes_per_token, with_fallback
@@ -66,7 +66,8 @@ class Draft:
         """Return what the training would take on that text; None if the settings are invalid or there is no text."""
         if self.settings is None or facts is None:
             return None
-        return estimate(self.settings, self.tokens, machine)
+        documents = read_apart(self.settings, facts.reference.path, facts.documents)
+        return estimate(self.settings, self.tokens, machine, documents=documents)
 
     def warnings(self, facts: CorpusFacts | None, machine: Machine) -> list[str]:
         """Return what may be wrong although all settings are valid."""

@@ -114,11 +114,9 @@ class TrainLive(Vertical):
         history, beside = session.history, session.beside
         self._draw_head()
         self.query_one(TrainNotice).show_notice(session)
-        waiting = _waiting(session)
-        self.query_one(TrainChart).show_run(history, beside, waiting)
+        self.query_one(TrainChart).show_run(history, beside, _waiting(session))
         self.query_one(TrainVerdict).show_verdict(verdict_of(history, beside.floors, beside.entropy))
-        for meters in self.query(TrainMeters):
-            meters.show_numbers(history, live=session.phase.live, table=meters.id == "meters")
+        self._show_numbers()
         self.query_one(TrainSamples).show_samples(history.samples)
         self.query_one(TrainLog).show_lines(history.log)
         findings = session.findings
@@ -178,6 +176,14 @@ class TrainLive(Vertical):
     def _name_chart(self) -> None:
         chart = self.query_one(TrainChart)
         self.query_one("#chart-pane").border_title = chart.describe()
+        self._show_numbers()
+
+    def _show_numbers(self) -> None:
+        """Show the numbers, the train loss as the chart draws it."""
+        if (session := self._session) is not None:
+            smoothing, live = self.query_one(TrainChart).smoothing, session.phase.live
+            for meters in self.query(TrainMeters):
+                meters.show_numbers(session.history, smoothing, live=live, table=meters.id == "meters")
 
     def _draw_head(self) -> None:
         if self._session is None:

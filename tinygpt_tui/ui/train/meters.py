@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from tinygpt_tui.events.training import RunStarted
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.words import duration, loss_words, threads
+from tinygpt_tui.words import duration, loss_words, steps_words, threads
 
 NOTHING = "–"
 
@@ -21,7 +21,8 @@ class TrainMeters(Static, can_focus=True):
     HELP = """## Numbers
 
 Losses are nats per character, and where tokens are longer also per token and in bits per character. *train loss* is
-that of the last step's batch; *validation loss* is measured on text that the model is not trained on.
+the end of the train curve, the mean of the newest steps (M on the chart); *validation loss* is measured on text that
+the model is not trained on.
 Of a text of pairs, questions with answers, the loss is that of the answers, and *right answers* are those without a
 single wrong character.
 Interim evaluations read a fixed sample of that text, to save time; a loss measured on it has a ≈ before it. The final
@@ -29,20 +30,20 @@ evaluation reads all of it. *time left* is estimated from the last steps, evalua
 *time spent*.
 """
 
-    def show_numbers(self, history: RunHistory, *, live: bool, table: bool) -> None:
-        """Show the numbers as they are now."""
-        numbers = numbers_of(history)
+    def show_numbers(self, history: RunHistory, smoothing: float, *, live: bool, table: bool) -> None:
+        """Show the numbers as they are now; `smoothing` is that of the chart."""
+        numbers = numbers_of(history, smoothing)
         if not live:
             numbers["time left"] = NOTHING
         self.update(_table(numbers) if table else _lines(numbers))
 
 
-def numbers_of(history: RunHistory) -> dict[str, str]:
-    """Return the numbers by their names, in words."""
+def numbers_of(history: RunHistory, smoothing: float) -> dict[str, str]:
+    """Return the numbers by their names, in words; the train loss as a chart with this `smoothing` draws it."""
     step, evaluation, started, best = history.last_step, history.last_evaluation, history.started, history.best
-    remaining, speed = history.remaining_s, history.tokens_per_s
+    remaining, speed, train = history.remaining_s, history.tokens_per_s, history.train_loss(smoothing)
     return {
-        "train loss": f"{step.loss:.4f}" if step else NOTHING,
+        "train loss": f"{train[0]:.4f} ({steps_words(train[1])})" if train else NOTHING,
         "validation loss": loss_words(evaluation.validation_loss, evaluation.tokens) if evaluation else NOTHING,
         **_per_token(history),
         **_right(history),
@@ -98,13 +99,13 @@ def _table(numbers: dict[str, str]) -> Content:
 
 
 def _lines(numbers: dict[str, str]) -> Content:
-    """The most wanted numbers in two lines of three columns."""
-    rows = (("train loss", "validation loss", "best"), ("tokens/s", "learning rate", "time left"))
-    widths = (19, 24, 0)
+    """The most wanted numbers in two lines."""
+    rows = (("train loss", "best"), ("validation loss", "tokens/s", "time left"))
+    widths = (35, 17, 0)
     lines = []
     for row in rows:
         cells = []
-        for name, width in zip(row, widths, strict=True):
+        for name, width in zip(row, widths, strict=False):
             value = numbers[name]
             room = " " * max(1, width - len(name) - len(value) - 1)
             cells.append(

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.runs.facts import FactsReader, RunFacts
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.ghosts import CORPUS, GHOSTS, Overlay
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
-from tinygpt_tui.ui.train.run_list import OTHER_TEXT, RunRow, run_rows
+from tinygpt_tui.ui.train.run_list import OTHER_TEXT
 
 GHOST = "ghost:"
 
@@ -27,7 +28,7 @@ class Offer:
 
 def offers(path: str, corpus: str) -> list[Offer]:
     """Return what the run in `path`, of that corpus, can be compared with; what was trained on the same text first."""
-    rows = [row for row in run_rows() if row.card.path != path]
+    rows = [row for row in FactsReader().read() if row.card.path != path]
     same = [row for row in rows if row.card.corpus == corpus]
     other = [row for row in rows if row.card.corpus != corpus]
     published = [Offer(GHOST + name, name, f"published: {ghost.about}") for name, ghost in GHOSTS.items()]
@@ -58,7 +59,7 @@ def overlay_of(key: str) -> Overlay | None:
     return Overlay(run.model.name, steps.copy(), losses.copy()) if len(steps) else None
 
 
-def _offer(row: RunRow, mark: str = "") -> Offer:
-    card = row.card
-    loss = f"{mark}{row.best_loss:.4f}" if row.best_loss is not None else "–"
+def _offer(row: RunFacts, mark: str = "") -> Offer:
+    card, best = row.card, row.reached.best_loss
+    loss = f"{mark}{best:.4f}" if best is not None else "–"
     return Offer(card.path, card.name, f"{loss} after {card.step:,} steps on {card.corpus}")

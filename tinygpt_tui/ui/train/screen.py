@@ -11,6 +11,7 @@ from textual.widgets import ContentSwitcher
 
 from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.runs.facts import FactsReader
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
@@ -19,7 +20,7 @@ from tinygpt_tui.ui.timeline.opening import open_time_machine
 from tinygpt_tui.ui.train.choose_run import ChooseRunScreen
 from tinygpt_tui.ui.train.foot import TrainFoot
 from tinygpt_tui.ui.train.form import TrainForm
-from tinygpt_tui.ui.train.run_list import live_runs, run_rows
+from tinygpt_tui.ui.train.run_list import live_runs
 from tinygpt_tui.ui.train.run_page import RunPage
 
 LOOK_EVERY_S = 2.0  # for live runs
@@ -163,7 +164,7 @@ weights, and you can resume later.
 
     @work(exclusive=True, group="list", exit_on_error=False)
     async def action_runs(self) -> None:
-        rows = await asyncio.to_thread(run_rows)
+        rows = await asyncio.to_thread(FactsReader().read)
 
         def choose(path: str | None) -> None:
             if path is not None:
