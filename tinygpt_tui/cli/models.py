@@ -6,11 +6,11 @@ import argparse
 
 import msgspec
 
-from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.engine_words import print_engine
 from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.foreign.facts import doubts
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.words import loss_words
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"adapter of {card.base}" if card.base else card.architecture,
             f"{card.parameters:,}",
             str(card.block_size),
-            _loss(card, card.trained) if card.trained else "",
+            _loss(card.trained) if card.trained else "",
             card.trained.corpus if card.trained else "",
             card.origin if not card.problem else f"{card.origin} ({card.problem})",
         )
@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     head = ("NAME", "ARCHITECTURE", "PARAMETERS", "WINDOW", "VAL LOSS", "CORPUS", "FROM")
     write(table(rows, head, right=frozenset({2, 3, 4})))
+    if any(card.is_calibrated for card in cards):
+        notify(f"VAL LOSS of a calibrated model is a little lower than the best of its run ({own_command('runs')})")
     for card in cards:
         if doubt := doubts(card.facts):
             notify(f"{card.name}: {doubt}")
@@ -48,6 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _loss(card: ModelCard, trained: TrainedOn) -> str:
-    loss = loss_words(trained.loss_per_character, trained.tokens, 3, characters_per_token=trained.characters_per_token)
-    return f"{loss} calibrated" if card.is_calibrated else loss
+def _loss(trained: TrainedOn) -> str:
+    per = trained.characters_per_token
+    return loss_words(trained.loss_per_character, trained.tokens, 3, characters_per_token=per)

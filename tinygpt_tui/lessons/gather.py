@@ -10,6 +10,7 @@ import msgspec
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.corpora.catalog import read_catalog
+from tinygpt_tui.corpora.tasks import TASKS
 from tinygpt_tui.doctor.examination import examination_of
 from tinygpt_tui.doctor.trend import trend_of
 from tinygpt_tui.errors import TinyGPTError
@@ -32,7 +33,7 @@ class RunReader:
 
     def read(self) -> tuple[Trained, ...]:
         """Return the user's own runs that have ended, the oldest first."""
-        catalog, found = read_catalog(), []
+        catalog, found = {*read_catalog(), *TASKS}, []
         for card in reversed(list_runs()):
             if card.origin != "yours" or card.live:
                 continue
@@ -40,7 +41,7 @@ class RunReader:
             stamp = _stamp(run)
             known = self._known.get(card.path)
             if known is None or known[0] != stamp:
-                known = self._known[card.path] = stamp, _trained(card, run, set(catalog))
+                known = self._known[card.path] = stamp, _trained(card, run, catalog)
             if known[1] is not None:
                 found.append(known[1])
         return tuple(found)

@@ -26,6 +26,10 @@ async def test_columns_are_as_wide_as_their_cells_before_the_table_is_idle() -> 
         screen.update_table()
         drawn = screen.table.render_line(1).text  # at once, as a slow machine does
         assert "a run with a long name" in drawn
+        assert "started" in screen.table.render_line(0).text
+        screen.table.styles.width = 90  # a lesson is beside it
+        await bench.until(lambda: "started" not in screen.table.render_line(0).text)
+        assert screen.table.max_scroll_x == 0
 
 
 async def test_the_selected_runs_newest_sample_is_shown_and_losses_of_other_texts_are_marked() -> None:

@@ -46,11 +46,20 @@ share: Markdown, or a picture if the name ends in `.svg`.
         at, shown = self.cursor_row, self._rows.shown
         return shown[at] if 0 <= at < len(shown) else None
 
+    @property
+    def _width(self) -> int:
+        """Cells there are; a lesson may be beside the table."""
+        return self.size.width or self.app.size.width
+
+    def on_resize(self) -> None:
+        if self._columns and self._columns != columns_for(self._width):
+            self.show_rows(self._rows)
+
     def show_rows(self, rows: RunRows, select: str | None = None) -> None:
         """Show the rows; the cursor goes to the run with the path `select`, or stays on its run."""
         here = select or (self.selected.card.path if self.selected else None)
         self._rows = rows
-        self._columns = columns_for(self.app.size.width)
+        self._columns = columns_for(self._width)
         place = next((at for at, facts in enumerate(rows.shown) if facts.card.path == here), 0)
         self._corpus = rows.shown[place].card.corpus if rows.shown else ""
         with self.prevent(DataTable.RowHighlighted):
@@ -97,7 +106,7 @@ share: Markdown, or a picture if the name ends in `.svg`.
 
     def _cell(self, facts: RunFacts, name: str) -> Text:
         column = COLUMNS[name]
-        text = column.text(facts, self.app.size.width < NARROW)
+        text = column.text(facts, self._width < NARROW)
         style = "bold" if facts.card.live else ""
         if name == "name":
             text = f"{MARK if facts.card.path == self._rows.marked else ' '} {text}"

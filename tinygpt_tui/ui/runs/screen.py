@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from textual import events, getters, on, work
+from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Input, Static
@@ -93,9 +93,6 @@ class RunsScreen(TabScreen):
     def on_screen_resume(self) -> None:
         if self._rows.are_known:
             self._read()
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self.update_table)
 
     @property
     def facts(self) -> RunFacts | None:
