@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from train_bench import ScriptedRun, beginning, steps
 
 from tinygpt_tui.lessons import checks
 from tinygpt_tui.lessons.answers import HEADS, NUMBERS, typed_head, typed_numbers
 from tinygpt_tui.lessons.course import Course, is_right
 from tinygpt_tui.lessons.facts import Coloured, Facts, Inspected, Looked, Raced, RunViewed, Seen, Trained, Wrote
-from tinygpt_tui.lessons.gather import read_models
+from tinygpt_tui.lessons.gather import RunReader, read_models
 from tinygpt_tui.lessons.lesson import Lesson
 from tinygpt_tui.lessons.pack import read_pack
 from tinygpt_tui.lessons.predictions import Outcome
@@ -389,3 +390,15 @@ def test_a_number_counts_as_the_microscope_shows_it() -> None:
     surprised, likely = checks.CHECKS["looked_surprised"], checks.CHECKS["looked_between"]
     assert [surprised(of(looked(1, 0.5, bits=bits)), bits=4.0) for bits in (3.96, 3.94)] == [True, False]
     assert [likely(of(looked(1, top)), low=0.5, high=0.8, count=1) for top in (0.4996, 0.499)] == [True, False]
+
+
+def test_a_toy_task_is_not_a_text_of_the_learners_own() -> None:
+    for name in ("diary", "reverse"):
+        run = ScriptedRun(name)
+        settings = run.folder.read_settings()
+        run.folder.write_settings(
+            msgspec.structs.replace(settings, corpus=msgspec.structs.replace(settings.corpus, name=name))
+        )
+        run.write([*beginning(), *steps(1, 20)])
+        run.end("finished", 20)
+    assert {one.corpus: one.own_text for one in RunReader().read()} == {"diary": True, "reverse": False}
