@@ -49,7 +49,7 @@ def shown_key(app: App[Any], binding: str, default: str) -> str:
     return app.get_key_display(Binding(key, ""))
 
 
-def keys_of(screen: Screen[object]) -> list[KeyRow]:
+def keys_of(screen: Screen[Any]) -> list[KeyRow]:
     """Return a row for each named action that can be done now, in the order of the focus's chain."""
     rows: dict[str, KeyRow] = {}
     for active in screen.active_bindings.values():
