@@ -9,8 +9,8 @@ from tinygpt_tui.charts.data import Floats
 
 def reach_of(smoothing: float) -> int:
     """Return how many neighbours on each side `smoothing` averages a point with; at the end of a curve, on the left."""
-    kept = min(max(smoothing, 0.0), 0.9999)
-    return round(kept / (1 - kept))
+    weight = min(max(smoothing, 0.0), 0.9999)
+    return round(weight / (1 - weight))
 
 
 def smoothed(values: Floats, smoothing: float) -> Floats:

@@ -53,13 +53,13 @@ def right_answers(lanes: Sequence[Lane]) -> str:
 
     Empty if no model learned pairs.
     """
-    shares = [
+    answers = [
         f"{number} {right_words(right)}"
         for number, lane in enumerate(lanes, 1)
         if lane.asked is not None and not lane.asked.untrained
         if (right := reached(RunFolder(Path(lane.asked.model)).events).right) is not None
     ]
-    return f"answers in the validation split: {' · '.join(shares)}" if shares else ""
+    return f"answers in the validation split: {' · '.join(answers)}" if answers else ""
 
 
 async def _surprise(engine: Engine, model: Contender, prompt: str, text: str) -> float | None:
