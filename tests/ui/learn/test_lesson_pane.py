@@ -71,6 +71,8 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         engine.write("xyz")
         engine.end()
         await wait_until(pilot, lambda: "Question" in shown(app))
+        assert pane.border_subtitle == "Task done! alt+l: answer"  # where it covers nothing
+        assert not any("Task done" in note.message for note in app._notifications)
         await pilot.press("alt+l", "h", *"66", "enter")  # the first digit opens the line for the answer
         await wait_until(pilot, lambda: "66" in shown(app))
         await pilot.press("h")  # a key of the lesson again, not a letter of the answer
