@@ -16,6 +16,7 @@ from tinygpt_tui.foreign.facts import Fact, FactSource, assumption, in_words
 from tinygpt_tui.foreign.qkv_order import READINGS, QKVOrder, Reading, orders
 from tinygpt_tui.foreign.rename import Placed
 from tinygpt_tui.foreign.source import Source
+from tinygpt_tui.foreign.tensors import read
 from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.base import BaseArchitecture
@@ -95,6 +96,13 @@ class Findings:
         self.values[setting] = value
         self.facts.append(Fact(name=setting, value=in_words(value), source=source, detail=detail))
 
+    def embedding(self, source: Source, tensor: str, called: str = "") -> int:
+        """Set vocab_size and n_embd by the shape of the embedding (V, C); return C. Raises CheckpointError."""
+        V, C = matrix(source, tensor)
+        self.known("vocab_size", V, "tensor", called or tensor)
+        self.known("n_embd", C, "tensor", called or tensor)
+        return C
+
     def unknown(
         self, setting: str, candidates: Sequence[Any], detail: str = "", *, by_convention: bool = False
     ) -> None:
@@ -124,6 +132,26 @@ class Findings:
     def settings(self, name: str) -> GPTSettings:
         """Return them as a net's settings. Raises CheckpointError where they are out of its limits."""
         return limited(GPTSettings(**self.values), name)
+
+    def match(self, settings: ArchitectureSettings, placed: Placed, **more: Any) -> LayoutMatch:
+        """Return what was found as a match; `more` are other fields of LayoutMatch."""
+        return LayoutMatch(settings, tuple(self.facts), placed, tuple(self.questions), reading=self.reading, **more)
+
+
+def matrix(source: Source, name: str) -> tuple[int, int]:
+    """Return the shape of a matrix. Raises CheckpointError where it is none, or not there."""
+    shape = source.shape(name)
+    if len(shape) != 2 or not math.prod(shape):
+        raise CheckpointError(f"{source.name}: {name} is no matrix", "the file is damaged")
+    return shape[0], shape[1]
+
+
+def are_same(source: Source, one: str, other: str) -> bool:
+    """Whether two tensors are the same: the same place in the file, or the same numbers."""
+    a, b = source.tensors[one], source.tensors[other]
+    if a.shape != b.shape:
+        return False
+    return (a.file, a.origin, a.start) == (b.file, b.origin, b.start) or bool(np.array_equal(read(a), read(b)))
 
 
 def limited(settings: Net, name: str) -> Net:

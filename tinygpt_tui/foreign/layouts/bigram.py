@@ -30,14 +30,14 @@ class BigramTable:
             V = source.shape(table)[0]
             placed = place(source.tensors, {table: To(_TABLE)}, "a bigram model")
             found.known("vocab_size", V, "tensor", "the table")
-            return LayoutMatch(BigramSettings(vocab_size=V), tuple(found.facts), placed)
+            return found.match(BigramSettings(vocab_size=V), placed)
         embedding, linear = product
         bias = linear.removesuffix("weight") + "bias"
         table_of_names = {embedding: To("embedding"), linear: To("linear"), bias: To("bias")}
         placed = place(source.tensors, table_of_names, "a bigram model")
         V = source.shape(embedding)[0]
         found.known("vocab_size", V, "tensor", f"{embedding} and {linear}, multiplied")
-        return LayoutMatch(BigramSettings(vocab_size=V), tuple(found.facts), placed, finish=_multiplied)
+        return found.match(BigramSettings(vocab_size=V), placed, finish=_multiplied)
 
 
 def _multiplied(weights: Weights, settings: ArchitectureSettings) -> Weights:

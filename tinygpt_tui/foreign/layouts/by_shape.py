@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.decisions import ask_the_rest
-from tinygpt_tui.foreign.layouts.base import Findings, Follow, LayoutMatch, Weights
+from tinygpt_tui.foreign.layouts.base import Findings, Follow, LayoutMatch, Weights, are_same
 from tinygpt_tui.foreign.layouts.heads import WINDOWS, find_heads, numbers_told
 from tinygpt_tui.foreign.layouts.hugging_face_rows import one_norm
 from tinygpt_tui.foreign.layouts.module import activation_of, dropout_of, epsilon_of, norms_first
@@ -65,7 +65,7 @@ class ByShape:
         _tell_norms(found, source, inside, outside)
         _tell_positions(found, source, outside, others)
         _tell_mlp(found, source, inside)
-        tied = outside.head is None or _same(source, outside.head.name, outside.tokens.name)
+        tied = outside.head is None or are_same(source, outside.head.name, outside.tokens.name)
         found.known("bias", inside.bias, "tensor")
         found.known("qkv_bias", inside.qkv_bias, "tensor")
         found.known("projection", inside.projection, "tensor")
@@ -88,15 +88,8 @@ class ByShape:
             found.unknown("position_scale", ("rsqrt_n_embd", "one"), "x-transformers multiplies positions by 1/√n_embd")
         ask_the_rest(found)
         follow = _followed(inside, outside, width, len(blocks.layers))
-        return LayoutMatch(
-            follow(found.settings(source.name), found.reading),
-            tuple(found.facts),
-            _placed(blocks, inside, outside, tied),
-            tuple(found.questions),
-            _finish,
-            found.reading,
-            follow=follow,
-        )
+        settings = follow(found.settings(source.name), found.reading)
+        return found.match(settings, _placed(blocks, inside, outside, tied), finish=_finish, follow=follow)
 
 
 def _tell_heads(found: Findings, source: Source, inside: BlockRoles, others: list[TensorPlace]) -> None:
@@ -278,11 +271,3 @@ def _finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
     if _WPE in made:
         made[_WPE] = made[_WPE][: settings.block_size]
     return made
-
-
-def _same(source: Source, one: str, other: str) -> bool:
-    """Whether two tensors are the same: the same place in the file, or the same numbers."""
-    a, b = source.tensors[one], source.tensors[other]
-    if a.shape != b.shape:
-        return False
-    return (a.file, a.origin, a.start) == (b.file, b.origin, b.start) or bool(np.array_equal(read(a), read(b)))

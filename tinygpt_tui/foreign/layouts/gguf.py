@@ -72,8 +72,7 @@ class GGUFLayout:
             )
         header = _Header(source, told, kind)
         found = Findings()
-        found.known("vocab_size", source.shape("token_embd.weight")[0], "tensor", "token_embd.weight")
-        found.known("n_embd", source.shape("token_embd.weight")[-1], "tensor", "token_embd.weight")
+        found.embedding(source, "token_embd.weight")
         found.known("n_layer", count(source.tensors, "blk.{i}.attn_norm.weight", "i"), "tensor", "counted")
         for name, key in (("block_size", "context_length"), ("n_head", "attention.head_count"),
                           ("hidden", "feed_forward_length")):  # fmt: skip
@@ -82,9 +81,8 @@ class GGUFLayout:
         placed = place(source.tensors, _table(GPT2_BLOCK if kind == "gpt2" else LLAMA_BLOCK, kind == "gpt2"), kind)
         (_find_gpt2 if kind == "gpt2" else _find_llama)(found, source, header)
         found.known("tied_head", "lm_head.weight" not in placed, "tensor", "output.weight")
-        return LayoutMatch(
+        return found.match(
             found.settings(source.name),
-            tuple(found.facts),
             placed,
             finish=pairs_together if kind == "qwen2" else None,
             tokenizer=stored_tokenizer(told, source.name),

@@ -71,9 +71,7 @@ class NanoReversed:
     def match(self, source: Source) -> LayoutMatch:
         placed = place(source.tensors, GPT_TABLE, "GPTnano's GPT")
         found = Findings()
-        V, C = source.shape(_TABLE)
-        found.known("vocab_size", V, "tensor", _TABLE)
-        found.known("n_embd", C, "tensor", _TABLE)
+        found.embedding(source, _TABLE)
         old = "attn_blocks.0.attention.c_attn.weight" in source.tensors
         fused = f"attn_blocks.{{i}}.{'attention' if old else 'self_attention'}"
         found.known("n_layer", count(source.tensors, f"{fused}.c_attn.weight", "i"), "tensor", "counted")
@@ -99,9 +97,7 @@ class NanoReversed:
             return weights | {"transformer.wpe.weight": weights["transformer.wpe.weight"][: settings.block_size]}
 
         settings = found.settings(source.name)
-        return LayoutMatch(
-            settings, tuple(found.facts), placed, tuple(found.questions), finish, found.reading, _characters(V)
-        )
+        return found.match(settings, placed, finish=finish, characters=_characters(settings.vocab_size))
 
 
 class NanoRecurrent:
@@ -121,18 +117,16 @@ class NanoRecurrent:
         table |= {f"recurrent_blocks.{{i}}.{theirs}": None for theirs in _RNN_BLOCK}
         placed = place(source.tensors, table, "GPTnano's Elman network")
         found = Findings()
-        V, C = source.shape("token_embedding.weight")
+        C = found.embedding(source, "token_embedding.weight", "token_embedding")
         hidden = source.shape("recurrent_blocks.0.recurrent.hidden_weights.weight")[0]
-        found.known("vocab_size", V, "tensor", "token_embedding")
-        found.known("n_embd", C, "tensor", "token_embedding")
         found.known("n_hidden", hidden, "tensor", "hidden_weights")
         found.known(
             "n_layer", 1, "convention", f"only the last of its {blocks} blocks counts: each reads the embedding"
         )
         if not (2 <= C <= 4096 and 1 <= hidden <= 8192):
             raise CheckpointError(f"{source.name} is of a size that is not opened here", "")
-        settings = RNNSettings(vocab_size=V, n_embd=C, n_hidden=hidden, n_layer=1)
-        return LayoutMatch(settings, tuple(found.facts), placed, characters=_characters(V))
+        settings = RNNSettings(**found.values)
+        return found.match(settings, placed, characters=_characters(settings.vocab_size))
 
 
 def _characters(size: int) -> str:

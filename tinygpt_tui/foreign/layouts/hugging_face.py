@@ -49,9 +49,7 @@ class HuggingFace:
         config = source.sidecar("config.json")
         told = read_json(config) if config else {}
         found = Findings()
-        V, C = source.shape(f"{prefix}wte.weight")
-        found.known("vocab_size", V, "tensor", "wte")
-        found.known("n_embd", C, "tensor", "wte")
+        C = found.embedding(source, f"{prefix}wte.weight", "wte")
         found.known("block_size", source.shape(f"{prefix}wpe.weight")[0], "tensor", "wpe")
         found.known("n_layer", count(source.tensors, f"{prefix}h.{{i}}.attn.c_attn.weight", "i"), "tensor", "counted")
         n_head = number_in(told, "n_head", "num_attention_heads")
@@ -86,5 +84,4 @@ class HuggingFace:
         finish = without_scale if told.get("scale_attn_weights") is False else None
         if not config:  # with it the file is Hugging Face's own, and no other order was ever written there
             found.unknown_order("qkv", "GPT-2's")
-        settings = found.settings(source.name)
-        return LayoutMatch(settings, tuple(found.facts), placed, tuple(found.questions), finish, found.reading)
+        return found.match(found.settings(source.name), placed, finish=finish)

@@ -48,9 +48,7 @@ class HuggingFaceLlama:
         prefix = next(prefix for prefix in PREFIXES if f"{prefix}embed_tokens.weight" in source.tensors)
         block = f"{prefix}layers.0."
         found = Findings()
-        V, C = source.shape(f"{prefix}embed_tokens.weight")
-        found.known("vocab_size", V, "tensor", "embed_tokens")
-        found.known("n_embd", C, "tensor", "embed_tokens")
+        C = found.embedding(source, f"{prefix}embed_tokens.weight", "embed_tokens")
         n_layer = count(source.tensors, f"{prefix}layers.{{i}}.mlp.down_proj.weight", "i")
         found.known("n_layer", n_layer, "tensor", "counted")
         found.known("hidden", source.shape(f"{block}mlp.down_proj.weight")[1], "tensor", "mlp.down_proj")
@@ -70,10 +68,7 @@ class HuggingFaceLlama:
             found.known("qk_norm", True, "tensor", "q_norm")
             found.known("qk_norm_weight", True, "tensor", "q_norm")
         add_head(found, source, config, placed, "lm_head.weight")
-        settings = found.settings(source.name)
-        return LayoutMatch(
-            settings, tuple(found.facts), placed, tuple(found.questions), _finish, vocabulary_files="tokenizer.json"
-        )
+        return found.match(found.settings(source.name), placed, finish=_finish, vocabulary_files="tokenizer.json")
 
 
 def check_type(source: Source, config: Config, known: tuple[str, ...]) -> None:

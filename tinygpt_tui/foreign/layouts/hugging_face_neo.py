@@ -44,9 +44,7 @@ class _Family:
         prefix = names.prefix if f"{names.prefix}{names.embedding}.weight" in source.tensors else ""
         block = f"{prefix}{names.block}.0."
         found = Findings()
-        V, C = source.shape(f"{prefix}{names.embedding}.weight")
-        found.known("vocab_size", V, "tensor", names.embedding)
-        found.known("n_embd", C, "tensor", names.embedding)
+        C = found.embedding(source, f"{prefix}{names.embedding}.weight", names.embedding)
         n_layer = count(source.tensors, f"{prefix}{names.block}.{{i}}.{self.query}.weight", "i")
         found.known("n_layer", n_layer, "tensor", "counted")
         found.known("hidden", source.shape(f"{block}{self.hidden}.weight")[0], "tensor", self.hidden)
@@ -66,10 +64,7 @@ class _Family:
         if f"{names.head}.bias" in source.tensors:
             found.known("head_bias", True, "tensor", names.head)
         self.add(found, source, config, prefix)
-        settings = found.settings(source.name)
-        return LayoutMatch(
-            settings, tuple(found.facts), placed, tuple(found.questions), self.finish, vocabulary_files="tokenizer.json"
-        )
+        return found.match(found.settings(source.name), placed, finish=self.finish, vocabulary_files="tokenizer.json")
 
     def add(self, found: Findings, source: Source, config: Config, prefix: str) -> None:
         """Add what this family has of its own."""

@@ -115,7 +115,7 @@ class Lecture:
         found.known("head_bias", "lm_head.bias" in shapes, "tensor")
         if width != n_embd or (together and found.values["n_head"] > 1):
             found.unknown("attention_scale", ("head_size", "n_embd"), "shapes do not tell it")
-        return LayoutMatch(found.settings(source.name), tuple(found.facts), placed, tuple(found.questions))
+        return found.match(found.settings(source.name), placed)
 
 
 def _tell_stage(found: Findings, shapes: dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]], n_embd: int) -> None:

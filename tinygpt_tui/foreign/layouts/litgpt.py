@@ -55,9 +55,7 @@ class LitGPT:
         _check(source, config)
         placed = place(source.tensors, _NAMES.table(), "a model of litgpt")
         found = Findings()
-        V, C = source.shape("transformer.wte.weight")
-        found.known("vocab_size", V, "tensor", "transformer.wte")
-        found.known("n_embd", C, "tensor", "transformer.wte")
+        C = found.embedding(source, "transformer.wte.weight", "transformer.wte")
         n_layer = count(source.tensors, "transformer.h.{i}.attn.proj.weight", "i")
         found.known("n_layer", n_layer, "tensor", "counted")
         head_size = _add_heads(found, source, config, C)
@@ -85,14 +83,12 @@ class LitGPT:
         found.known("logit_cap", float(config.get("final_logit_softcapping") or 0), "sidecar", CONFIG)
         if config.get("scale_embeddings"):
             found.readings["embedding_scale"] = "root_n_embd"
-        return LayoutMatch(
+        return found.match(
             found.settings(source.name),
-            tuple(found.facts),
             placed,
             finish=_finish(
                 shared=bool(config.get("shared_attention_norm")), grouped=f"{_BLOCK}attn.attn.weight" in source.tensors
             ),
-            reading=found.reading,
             vocabulary_files="tokenizer.json",
         )
 

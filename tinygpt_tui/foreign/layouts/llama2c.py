@@ -45,9 +45,7 @@ class Llama2C:
         told = source.extras.get("model_args")
         arguments: Mapping[Any, Any] = told if isinstance(told, dict) else {}
         found = Findings()
-        V, C = source.shape(EMBEDDING)
-        found.known("vocab_size", V, "tensor", EMBEDDING)
-        found.known("n_embd", C, "tensor", EMBEDDING)
+        C = found.embedding(source, EMBEDDING)
         found.known("n_layer", count(source.tensors, "layers.{i}.attention.wq.weight", "i"), "tensor", "counted")
         found.known("hidden", source.shape("layers.0.feed_forward.w1.weight")[0], "tensor", "feed_forward.w1")
         _tell_heads(found, source, arguments, C)
@@ -67,11 +65,8 @@ class Llama2C:
         found.known("tied_head", tied, "tensor", "the head is the embedding" if tied else "")
         if tied:
             placed.pop("lm_head.weight", None)
-        vocabulary_files = "tokenizer.model or tokenizer.bin"
         settings = found.settings(source.name)
-        return LayoutMatch(
-            settings, tuple(found.facts), placed, tuple(found.questions), vocabulary_files=vocabulary_files
-        )
+        return found.match(settings, placed, vocabulary_files="tokenizer.model or tokenizer.bin")
 
 
 def _tell_heads(found: Findings, source: Source, arguments: Mapping[Any, Any], n_embd: int) -> None:

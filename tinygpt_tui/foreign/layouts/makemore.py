@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, limited
-from tinygpt_tui.foreign.layouts.torch_recurrent import matrix
+from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, limited, matrix
 from tinygpt_tui.foreign.rename import To, place
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.settings.architecture import (
@@ -60,8 +59,7 @@ class MakemoreCells:
             arrays = {name: np.ascontiguousarray(part) for name, part in apart.items()}
             return weights | arrays | {f"{_CELL}.bias": bias}
 
-        settings = limited(self._net(**found.values), source.name)
-        return LayoutMatch(settings, tuple(found.facts), placed, finish=finish)
+        return found.match(limited(self._net(**found.values), source.name), placed, finish=finish)
 
 
 RNN = MakemoreCells("makemore-rnn", "makemore's RNN", RNNSettings, ("xh_to_h",))
@@ -100,7 +98,7 @@ class MakemoreMLP:
                 return weights | {"start": table[0], "hidden.weight": np.ascontiguousarray(apart)}
             return weights | {"start": table[-1], "wte.weight": table[:-1]}
 
-        return LayoutMatch(settings, tuple(found.facts), placed, finish=finish)
+        return found.match(settings, placed, finish=finish)
 
 
 _MLP = {

@@ -43,12 +43,10 @@ class MinGPT2020:
     def match(self, source: Source) -> LayoutMatch:
         placed = place(source.tensors, TABLE, "minGPT's model of 2020")
         found = Findings()
-        V, C = source.shape(TOKENS)
+        C = found.embedding(source, TOKENS)
         positions = source.shape(POSITIONS)
         if len(positions) != 3 or positions[0] != 1 or positions[2] != C:
             raise CheckpointError(f"{source.name}: its positions have the shape {positions}", "the file is damaged")
-        found.known("vocab_size", V, "tensor", TOKENS)
-        found.known("n_embd", C, "tensor", TOKENS)
         found.known("block_size", positions[1], "tensor", POSITIONS)
         found.known("n_layer", count(source.tensors, "blocks.{i}.attn.key.weight", "i"), "tensor", "counted")
         find_heads(found, source)
@@ -72,4 +70,4 @@ class MinGPT2020:
         def finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
             return weights | {_WPE: weights[_WPE].reshape(positions[1:])}
 
-        return LayoutMatch(found.settings(source.name), tuple(found.facts), placed, tuple(found.questions), finish)
+        return found.match(found.settings(source.name), placed, finish=finish)

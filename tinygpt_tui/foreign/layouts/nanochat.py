@@ -47,9 +47,7 @@ class Nanochat:
         placed = place(source.tensors, _TABLE, "a model of nanochat as it was first")
         told, where = _told(source)
         found = Findings()
-        V, C = source.shape("transformer.wte.weight")
-        found.known("vocab_size", V, "tensor", "transformer.wte")
-        found.known("n_embd", C, "tensor", "transformer.wte")
+        C = found.embedding(source, "transformer.wte.weight", "transformer.wte")
         found.known("n_layer", count(source.tensors, "transformer.h.{i}.attn.c_q.weight", "i"), "tensor", "counted")
         found.known("hidden", source.shape(f"{_BLOCK}mlp.c_fc.weight")[0], "tensor", "mlp.c_fc")
         keys = source.shape(f"{_BLOCK}attn.c_k.weight")[0]
@@ -82,9 +80,7 @@ class Nanochat:
             raise CheckpointError(
                 f"{source.name}: {settings.n_head} heads do not fit keys {keys} wide", "it is damaged"
             )
-        return LayoutMatch(
-            follow(settings, found.reading), tuple(found.facts), placed, tuple(found.questions), _finish, follow=follow
-        )
+        return found.match(follow(settings, found.reading), placed, finish=_finish, follow=follow)
 
 
 def _told(source: Source) -> tuple[dict[str, Any], str]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch
+from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, are_same
 from tinygpt_tui.foreign.layouts.heads import find_heads
 from tinygpt_tui.foreign.rename import Table, To, count, place
 from tinygpt_tui.foreign.source import Source
-from tinygpt_tui.foreign.tensors import read
 
 _MATRICES = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 _VECTORS = ("ln_1", "ln_2")
@@ -65,8 +62,7 @@ class NanoGPT:
             found.known("attention_dropout", dropout, "file", "model_args")
         found.known("tied_head", _tied(source), "tensor", "the head is the embedding" if _tied(source) else "")
         found.unknown_order("qkv", "nanoGPT's")
-        settings = found.settings(source.name)
-        return LayoutMatch(settings, tuple(found.facts), shapes, tuple(found.questions), reading=found.reading)
+        return found.match(found.settings(source.name), shapes)
 
 
 class MinGPT:
@@ -85,8 +81,7 @@ class MinGPT:
         found.unknown("residual", ("stream", "post_norm"), "minGPT's", by_convention=True)
         found.known("tied_head", False, "tensor", "the head is not the embedding")
         found.unknown_order("qkv", "minGPT's")
-        settings = found.settings(source.name)
-        return LayoutMatch(settings, tuple(found.facts), shapes, tuple(found.questions), reading=found.reading)
+        return found.match(found.settings(source.name), shapes)
 
 
 def is_fused(source: Source) -> bool:
@@ -109,11 +104,8 @@ def _is_mingpt(source: Source) -> bool:
 
 def _tell_shapes(found: Findings, source: Source) -> dict[str, Any]:
     placed = place(source.tensors, TABLE, "nanoGPT's model")
-    V, C = source.shape(EMBEDDING)
-    T, _ = source.shape("transformer.wpe.weight")
-    found.known("vocab_size", V, "tensor", EMBEDDING)
-    found.known("n_embd", C, "tensor", EMBEDDING)
-    found.known("block_size", T, "tensor", "transformer.wpe.weight")
+    C = found.embedding(source, EMBEDDING)
+    found.known("block_size", source.shape("transformer.wpe.weight")[0], "tensor", "transformer.wpe.weight")
     found.known("n_layer", count(source.tensors, FUSED, "i"), "tensor", "counted")
     hidden = source.shape("transformer.h.0.mlp.c_fc.weight")[0]
     if hidden != 4 * C:
@@ -127,12 +119,4 @@ def _tell_shapes(found: Findings, source: Source) -> dict[str, Any]:
 
 
 def _tied(source: Source) -> bool:
-    """Whether the head is the embedding: the same place in the file, or the same numbers."""
-    if HEAD not in source.tensors:
-        return True
-    head, embedding = source.tensors[HEAD], source.tensors[EMBEDDING]
-    if head.shape != embedding.shape:
-        return False
-    if (head.file, head.origin, head.start) == (embedding.file, embedding.origin, embedding.start):
-        return True
-    return bool(np.array_equal(read(head), read(embedding)))
+    return HEAD not in source.tensors or are_same(source, HEAD, EMBEDDING)

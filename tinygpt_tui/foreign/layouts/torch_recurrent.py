@@ -7,7 +7,6 @@ as many rows as the state. Such are char-rnn.pytorch, Udacity's CharRNN and most
 from __future__ import annotations
 
 import itertools
-import math
 import re
 import string
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import numpy as np
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.facts import FactSource
-from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, limited
+from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, limited, matrix
 from tinygpt_tui.foreign.rename import To, place
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.settings.architecture import (
@@ -96,7 +95,7 @@ class TorchRecurrent:
             return weights if embedding else weights | {"wte.weight": np.eye(V, dtype=np.float32)}
 
         characters = string.printable if len(string.printable) == V else ""
-        return LayoutMatch(settings, tuple(found.facts), placed, finish=finish, characters=characters)
+        return found.match(settings, placed, finish=finish, characters=characters)
 
 
 def _cells(source: Source) -> list[_Cell]:
@@ -149,14 +148,6 @@ def _around(source: Source, table: Mapping[str, To | None], channels: int, hidde
 
 def _has_bias(source: Source, name: str) -> bool:
     return name.removesuffix("weight") + "bias" in source.tensors
-
-
-def matrix(source: Source, name: str) -> tuple[int, int]:
-    """Return the shape of a matrix. Raises CheckpointError where it is none, or not there."""
-    shape = source.shape(name)
-    if len(shape) != 2 or not math.prod(shape):
-        raise CheckpointError(f"{source.name}: {name} is no matrix", "the file is damaged")
-    return shape[0], shape[1]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
