@@ -114,13 +114,8 @@ def _show_tokens(arguments: argparse.Namespace) -> None:
         head = ("ID", "BYTES", *(("TIMES",) if sample is not None else ()), "TOKEN")
     shown = rows if arguments.all else rows[:SHOWN]
     write(table(shown, head, right=right))
-    notify(
-        f"{len(rows):,} {'merges' if arguments.merges else 'tokens'}" + ("" if arguments.all else _only(shown, rows))
-    )
-
-
-def _only(shown: list[tuple[str, ...]], rows: list[tuple[str, ...]]) -> str:
-    return f", {len(shown)} shown; --all lists all" if len(shown) < len(rows) else ""
+    left_out = f", {len(shown)} shown; --all lists all" if len(shown) < len(rows) else ""
+    notify(f"{len(rows):,} {'merges' if arguments.merges else 'tokens'}{left_out}")
 
 
 def _tokens(

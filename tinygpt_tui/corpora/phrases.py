@@ -75,10 +75,3 @@ def sentence(random: Random) -> tuple[str, str]:
         case _:
             first, english = ADVERBS[one_of(len(ADVERBS))]
             return f"{first} {verb.german} {subject} {object_}", f"{english} {he} {verb.english} {him}"
-
-
-def choices_in(german: str) -> int:
-    """Return how many words of a German sentence have two in English."""
-    return sum(
-        german.split().count(noun.german) + german.split().count(f"{noun.german}?") for noun in NOUNS if noun.synonym
-    )

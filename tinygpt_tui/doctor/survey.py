@@ -9,7 +9,6 @@ from tinygpt_tui.events.training import Finding
 
 LONG_LINE = 20_000  # characters: more is hardly a paragraph
 MARKUP_EACH = 10_000  # characters that have one piece of markup by chance
-MANY_SHARE = 0.01
 KEY_SHOWN = 8  # characters
 JSON_SHARE = 0.5  # of the lines
 SMALLEST_SCRIPT = 0.01

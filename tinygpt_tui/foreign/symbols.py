@@ -78,7 +78,7 @@ def tokenizer_of(symbols: Mapping[int, str], size: int) -> Tokenizer | None:
     """
     texts = {id: _text_of(symbol, set(symbols.values())) for id, symbol in symbols.items()}
     singles = [text for text in texts.values() if len(text) == 1]
-    if len(set(singles)) < len(singles) or any(_half(text) for text in singles):
+    if len(set(singles)) < len(singles) or any("\ud800" <= text <= "\udfff" for text in singles):
         return None
     if len(singles) == len(texts) and texts.keys() == set(range(len(texts))):
         characters = CharTokenizer("".join(texts[id] for id in range(len(texts))))
@@ -95,10 +95,6 @@ def _text_of(symbol: str, all_symbols: set[str]) -> str:
     """Return what a symbol writes: many programs name a blank or a line end by a word."""
     written = _WRITTEN.get(symbol, symbol)
     return symbol if written in all_symbols else written
-
-
-def _half(text: str) -> bool:
-    return "\ud800" <= text <= "\udfff"
 
 
 def _fitting(symbols: Symbols, size: int) -> Symbols | None:

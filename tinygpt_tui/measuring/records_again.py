@@ -65,7 +65,7 @@ class RecordsAgain:
 
     def __iter__(self) -> Iterator[Progress]:
         """Measure. Raises what opening a model raises."""
-        rows = [row for row in self._records.row if row.measure and self._can(row)]
+        rows = [row for row in self._records.row if row.measure and (row.name != "zstd" or shutil.which("zstd"))]
         began = time.perf_counter()
         for number, row in enumerate(rows):
             for share, detail in self._model(row) if row.is_model else self._compressor(row):
@@ -73,9 +73,6 @@ class RecordsAgain:
                 passed_s = time.perf_counter() - began
                 left_s = passed_s * (1 - whole) / whole if whole else None
                 yield Progress(words=row.name, detail=detail, share=whole, left_s=left_s)
-
-    def _can(self, row: Row) -> bool:
-        return row.name != "zstd" or shutil.which("zstd") is not None
 
     def _model(self, row: Row) -> Generator[tuple[float, str], None, None]:
         folder = paths.shipped_models() / row.name

@@ -15,19 +15,15 @@ import threading
 GONE = 1  # the exit code of a process whose parent is gone
 
 
-def end_with_parent(grace_s: float = 0.0) -> None:
-    """Read stdin in a thread; at its end leave this process, after `grace_s` for a clean end."""
-    threading.Thread(target=_watch, args=(grace_s,), daemon=True, name="the parent's end").start()
-
-
-def _watch(grace_s: float) -> None:
+def _leave_at_end() -> None:
+    """Read stdin; at its end leave this process."""
     # By descriptor: a thread that waits in sys.stdin would abort the interpreter on its way out.
     try:
         while os.read(0, 1 << 16):
             pass
     except OSError:
         pass  # a broken pipe is an end as well
-    leave_soon(grace_s)
+    leave_soon(0.0)
 
 
 def leave_soon(grace_s: float) -> None:
@@ -38,7 +34,7 @@ def leave_soon(grace_s: float) -> None:
 
 def main() -> None:
     """Run the module named on the command line."""
-    end_with_parent()
+    threading.Thread(target=_leave_at_end, daemon=True, name="the parent's end").start()
     module = sys.argv[1]
     del sys.argv[1]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -113,9 +113,6 @@ less often, and that the model's first and last layers are larger. Losses are co
     def show_sentence(self, sentence: str) -> None:
         self.query_one("#forge-sentence", Input).value = sentence
 
-    def focus_sentence(self) -> None:
-        self.query_one("#forge-sentence").focus()
-
     def on_input_changed(self, message: Input.Changed) -> None:
         message.stop()
         self.post_message(self.Changed())

@@ -253,7 +253,7 @@ class TokenizerScreen(TabScreen):
         self._show_state()
         self.refresh_bindings()
         if view == "compare":
-            self.query_one(ComparedCuts).focus_sentence()
+            self.query_one("#forge-sentence").focus()
         else:
             self.query_one(MergeText if view == "merges" else TokenLists).focus()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate import microscope_keys
 from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
+from tinygpt_tui.ui.generate.text_colours import ColouredBy, TextColours
 from tinygpt_tui.ui.generate.why_line import WhyLine, WhyQuestion
 from tinygpt_tui.ui.shared.message import Message
 from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
@@ -74,10 +75,10 @@ class InspectableOutput(Vertical):
         self.index = SurpriseIndex()
         self._window_at = window_at
         self.output = OutputText(id="output")
+        self._text_colours = TextColours(self.output, self.index)
         self.microscope = Microscope(id="microscope")
         self.why = WhyLine(self.output)
         self._quiet = False
-        self._shown: Literal["", "surprise", "token"] = ""  # what the text is coloured by
         self._live = False  # each draw is shown
         self._redrawing = False  # what is shown is of other sampling settings; the answer is on its way
         self._drawn_by = draw_words(SamplingSettings())
@@ -95,7 +96,7 @@ class InspectableOutput(Vertical):
 
     @property
     def colours(self) -> bool:
-        return self._shown == "surprise"
+        return self._text_colours.by == "surprise"
 
     @property
     def _docked(self) -> bool:
@@ -176,18 +177,14 @@ class InspectableOutput(Vertical):
 
     def action_tokens(self) -> None:
         """Mark where each token begins, or stop that."""
-        self._colour_by("" if self._shown == "token" else "token")
+        self._colour_by("" if self._text_colours.by == "token" else "token")
 
-    def _colour_by(self, what: Literal["", "surprise", "token"]) -> None:
-        self._shown = what
+    def _colour_by(self, what: ColouredBy) -> None:
+        self._text_colours.by = what
         self.set_class(self.colours, "-coloured")
         self._stop_asking_why()
-        self._show_levels()
+        self._text_colours.draw()
         self.look_on()
-
-    def _show_levels(self) -> None:
-        levels = {"surprise": self.index.levels, "token": self.index.cuts}.get(self._shown)
-        self.output.set_levels(levels, self._shown or "surprise")
 
     def set_pace(self, *, writing: bool, slow: bool) -> None:
         """While it is `writing` nothing is requested: the engine has more important work. `slow`: show each draw."""
@@ -222,7 +219,7 @@ class InspectableOutput(Vertical):
         self._show_char_at(place)
         if self._quiet and not self.is_open:
             return
-        if self.is_open or self._shown:
+        if self.is_open or self._text_colours.by:
             visible = Span(*output.in_sight)
         elif place is not None:
             visible = Span(place, place + 1)
@@ -253,14 +250,14 @@ class InspectableOutput(Vertical):
         self.microscope.border_title = f"{name}: model → with {sampling}"
 
     def _recolour(self, changed: Span | None) -> None:
-        if changed is not None and self._shown and not self.why.is_on:
-            self.output.levels_changed(*changed)
+        if not self.why.is_on:
+            self._text_colours.levels_changed(changed)
 
     def _stop_asking_why(self) -> None:
         if self.why.is_on:
             self.remove_class("-why")
             self.why.switch_off()
-            self._show_levels()
+            self._text_colours.draw()
 
     # Keys and events
 
@@ -276,7 +273,8 @@ class InspectableOutput(Vertical):
             event.stop()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall").set_class(self._docked, "-docked")
+        self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
+        self.set_class(self._docked, "-docked")
         self._make_room()
 
     def _make_room(self) -> None:
@@ -291,14 +289,18 @@ class InspectableOutput(Vertical):
     def action_jump(self, direction: int) -> None:
         cursor = self.output.cursor
         place = None if cursor is None else self.index.next_surprising(cursor, direction)
-        self.app.bell() if place is None else self.output.walk(place)
+        if place is None:
+            self.app.bell()
+        else:
+            self.output.walk(place)
 
     def action_why(self) -> None:
         """Show what made the character under the cursor likely, or stop that."""
         if self.why.is_on:
             self._stop_asking_why()
         else:
-            self.add_class("-why").why.switch_on()
+            self.add_class("-why")
+            self.why.switch_on()
             self.look_on()
         self.call_after_refresh(self.output.keep_in_sight)
 
@@ -309,7 +311,10 @@ class InspectableOutput(Vertical):
 
     def action_leave(self) -> None:
         """Stop explaining why; then close the microscope."""
-        self.action_why() if self.why.is_on else self.close()
+        if self.why.is_on:
+            self.action_why()
+        else:
+            self.close()
 
     @on(OutputText.Walked)
     def _walked(self) -> None:

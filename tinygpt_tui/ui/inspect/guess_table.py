@@ -109,7 +109,9 @@ class GuessTable(Drawing, can_focus=True):
 
     def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
         labels, lens = self._pass.labels, self._pass.lens
-        wide = min(WIDEST, max(3, 2 + max(cell_len(name_of(one)) for row in lens for one in _tops(row))))
+        wide = min(
+            WIDEST, max(3, 2 + max(cell_len(name_of(guesses[0].text)) for row in lens for guesses in row.guesses))
+        )
         # Larger if there is room, for projectors.
         wide += 2 if len(labels) * (wide + 2) <= width - TITLE_CELLS else 0
         high = 2 if 2 * len(lens) + CHANCES + 4 <= height else 1
@@ -201,7 +203,3 @@ def _side_by_side(left: Sequence[Line], right: Sequence[Line], width: int) -> li
             line.pad(width).extend(other)
         lines.append(line)
     return lines
-
-
-def _tops(row: LensRow) -> Sequence[str]:
-    return [guesses[0].text for guesses in row.guesses]
