@@ -27,13 +27,14 @@ MOST = 1 << 20  # contexts of one order; then the older half is forgotten
 class NgramCache:
     """Call `mix` for a prediction, and `learn` with what came, if it is to learn from it."""
 
-    def __init__(self, vocab_size: int) -> None:
-        rows = 1 + len(ORDERS)
-        self._size = vocab_size
+    def __init__(self, vocab_size: int, nets: int = 1) -> None:
+        """`nets` is how many nets predict each token."""
+        rows = nets + len(ORDERS)
+        self._size, self._nets = vocab_size, nets
         self.tables: tuple[dict[int, dict[int, int]], ...] = tuple({} for _ in ORDERS)
         self._keys = [0] * len(ORDERS)  # of the contexts that `mix` was given last
         self._weights = np.full((rows, BUCKETS), START)
-        self._weights[0] = 1.0
+        self._weights[:nets] = 1 / nets
         self._evidence = np.zeros((rows, vocab_size))
         self._rows, self._buckets = np.arange(rows), np.zeros(rows, dtype=np.int64)
         self._probabilities = np.full(vocab_size, 1 / vocab_size)
@@ -45,13 +46,15 @@ class NgramCache:
             self._count(ids[place])
 
     def mix(self, logits: NDArray[np.float32], before: Sequence[int]) -> NDArray[np.float64]:
-        """Return log-probabilities (V,) of the next token from a net's logits (V,) and the tokens `before` it."""
+        """Return log-probabilities (V,) of the next token from the nets' logits (N, V) and the tokens `before` it."""
         evidence, buckets = self._evidence, self._buckets
         self._keys = self._keys_of(before[: -ORDERS[-1] - 1 : -1])
-        evidence[1:] = 0
-        evidence[0] = log_softmax(logits.astype(np.float64))
-        buckets[0] = min(BUCKETS - 1, int(-4 * evidence[0].max()))
-        for row, (table, key) in enumerate(zip(self.tables, self._keys, strict=True), start=1):
+        nets = self._nets
+        evidence[nets:] = 0
+        for row, each in enumerate(logits):
+            evidence[row] = log_softmax(each.astype(np.float64))
+            buckets[row] = min(BUCKETS - 1, int(-4 * evidence[row].max()))
+        for row, (table, key) in enumerate(zip(self.tables, self._keys, strict=True), start=nets):
             buckets[row] = 0
             if followers := table.get(key):
                 for id, count in followers.items():

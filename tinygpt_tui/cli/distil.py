@@ -17,6 +17,7 @@ from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.exports.forms import FORMS, Form, is_standard, unsaid
 from tinygpt_tui.packages import TRAINING, require
 from tinygpt_tui.platforms import own_command
+from tinygpt_tui.runs.distilled import WRITTEN
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.words import duration, parameters
@@ -65,14 +66,13 @@ def distilled(arguments: argparse.Namespace, form: Form, teacher: Path) -> Path:
             return earlier.model
     name, minutes = free_name(name), arguments.minutes or MINUTES
     training = student_training(origin.architecture, form.student, minutes)
-    training = msgspec.structs.replace(training, tokenizer=origin.training(training).tokenizer)
+    training = msgspec.structs.replace(training, tokenizer=origin.tokenizer_setting)
     place = paths.models_folder() / name / "run" / "written.txt"
     reference, share, written = _text(arguments, teacher, place, minutes * 60 * WRITING_SHARE)
     if share:
         training = msgspec.structs.replace(training, validation_share=share)
     training = with_few_judges(training, reference.characters, known_machine())
-    settings = new_run(name, form.student, training, reference)
-    run = create_run(msgspec.structs.replace(settings, teacher=origin.model))
+    run = create_run(new_run(name, form.student, training, reference, teachers=[origin.model]))
     if written:
         write_bytes(place, written, within=run.model)
     lacking = "; ".join(unsaid(form, origin.architecture)) or "it has no class for it"
@@ -121,5 +121,5 @@ def _text(
         raise RunError(words, "exporting again starts from the beginning") from None
     written = own.encode("utf-8", "replace")
     digest = hashlib.sha256(written).hexdigest()
-    known_text = CorpusReference(name="its own text", path=str(place), sha256=digest, characters=len(own))
+    known_text = CorpusReference(name=WRITTEN, path=str(place), sha256=digest, characters=len(own))
     return known_text, None, written

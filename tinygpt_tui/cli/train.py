@@ -56,6 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fine-tune this model: its architecture and training settings, 0.3 of the learning rates, a few epochs; "
         "new characters are added to its vocabulary",
     )
+    parser.add_argument(
+        "--teacher",
+        dest="teachers",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="learn this model's probabilities on the text, not the next tokens alone (distillation); given several "
+        "times, the mean of several models of one vocabulary",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the time and memory needed, and do not start")
     parser.add_argument(
         "--detach", action="store_true", help="train in the background; `tinygpt-tui watch NAME` shows the run"
@@ -78,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.planning.estimate import read_apart
     from tinygpt_tui.runs.index import check_name, create_run, discard_unstarted, free_name
     from tinygpt_tui.runs.new_run import new_run, reference
-    from tinygpt_tui.training.fine_tuning import check_start, text_for
+    from tinygpt_tui.training.fine_tuning import check_start, check_teachers, origin_of, text_for
     from tinygpt_tui.training.vocabulary import count_tokens, tokenizer_for
 
     if arguments.name:
@@ -88,6 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
     base = find_preset(preset).training
     origin = _origin(arguments.origin, typed, keep_recipe=not arguments.preset) if arguments.origin else None
 
+    teachers = [origin_of(name) for name in arguments.teachers]
+    check_teachers(typed, origin, teachers)
+
     from tinygpt_tui.cli.reading import encode, open_corpus
 
     wanted = resolve(base, ending(typed))  # check the flags before a large text is read
@@ -96,7 +108,10 @@ def run(arguments: argparse.Namespace) -> int:
     entry, text = open_corpus(arguments)
     if origin is not None:
         text = text_for(origin.tokenizer, text)
-        tokenizer = origin.vocabulary_for(text.alphabet)
+        tokenizer = origin.vocabulary_for(text.alphabet) if not teachers else origin.tokenizer
+    elif teachers:
+        tokenizer = teachers[0].tokenizer
+        text = text_for(tokenizer, text)
     else:
         tokenizer = tokenizer_for(wanted.tokenizer, text, wanted.validation_share)
     tokens = count_tokens(text, tokenizer)
@@ -105,6 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif preset == TIMED_PRESET:
         base = _fitted(minutes, tokens, tokenizer.size, measure=not arguments.dry_run)
     training = resolve(base, ending(typed))
+    if teachers:
+        training = msgspec.structs.replace(training, tokenizer=teachers[0].tokenizer_setting)
     if tokens == text.characters:
         check_length(tokens, training.architecture.training_length, training.validation_share)
     training = _for_vocabulary(training, tokenizer.size)
@@ -119,7 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
         notify(line)
     name = arguments.name or free_name(f"{origin.model.name}-{entry.name}" if origin else entry.name)
     known = reference(entry, text, arguments.encoding)
-    settings = new_run(name, preset, training, known, origin.model if origin else None)
+    taught_by = [teacher.model for teacher in teachers]
+    settings = new_run(name, preset, training, known, origin.model if origin else None, taught_by)
     if arguments.detach:
         return train_detached(create_run(settings))
     for note in text.notes:

@@ -81,9 +81,12 @@ class Windows:
 
     def rows(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets of `count` windows from number `first` on, each (count, T)."""
+        return targets_of(self._ids, self.starts(first, count), self._block_size, self._replies)
+
+    def starts(self, first: int, count: int) -> NDArray[np.int64]:
+        """Return where in the text `count` windows begin, from number `first` on, (count,)."""
         numbers, phases = self._shuffle.draw(first, count)
-        starts = phases + numbers * self._block_size
-        return targets_of(self._ids, starts, self._block_size, self._replies)
+        return phases + numbers * self._block_size
 
 
 class ShuffledRows:

@@ -41,7 +41,7 @@ def _flat(settings: RunSettings) -> Iterator[tuple[str, str]]:
     yield "text", settings.corpus.name
     yield "text's checksum", settings.corpus.sha256[:12] or NOTHING
     yield "started from", settings.start.words if settings.start else NOTHING
-    yield "distilled from", settings.teacher.words if settings.teacher else NOTHING
+    yield "distilled from", settings.teachers_words or NOTHING
     yield "preset", settings.preset or NOTHING
     for name, value in _values(settings.training):
         yield name.replace("_", " "), value or NOTHING

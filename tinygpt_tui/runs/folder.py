@@ -57,7 +57,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`run/settings.json`: every setting, resolved, and what else decides the result.
 
     The run starts from the weights of `start`, and learns the probabilities of `teacher` instead of the text's next
-    tokens; None: neither.
+    tokens, averaged with those of `other_teachers`; None: neither.
     """
 
     format: int = 1
@@ -69,8 +69,19 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     extensions: list[Extension] = []
     start: StartingModel | None = None
     teacher: StartingModel | None = None
+    other_teachers: list[StartingModel] = []
     versions: dict[str, str] = {}
     machine: str = ""
+
+    @property
+    def teachers(self) -> list[StartingModel]:
+        """All models whose probabilities the run learns."""
+        return [self.teacher, *self.other_teachers] if self.teacher else []
+
+    @property
+    def teachers_words(self) -> str:
+        """Their names, with the steps of their weights; empty if there is none."""
+        return " and ".join(teacher.words for teacher in self.teachers)
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Sequence
 from importlib import metadata
 
 import tinygpt_tui
@@ -14,9 +15,17 @@ from tinygpt_tui.settings.training import TrainingSettings
 
 
 def new_run(
-    name: str, preset: str, training: TrainingSettings, corpus: CorpusReference, start: StartingModel | None = None
+    name: str,
+    preset: str,
+    training: TrainingSettings,
+    corpus: CorpusReference,
+    start: StartingModel | None = None,
+    teachers: Sequence[StartingModel] = (),
 ) -> RunSettings:
-    """Return the settings of a new run, ready for `create_run`; it starts from the weights of `start`, if given."""
+    """Return the settings of a new run, ready for `create_run`.
+
+    It starts from the weights of `start`, if given, and learns the probabilities of the `teachers`, if there are any.
+    """
     return RunSettings(
         name=name,
         created=time.time(),
@@ -24,6 +33,8 @@ def new_run(
         corpus=corpus,
         training=training,
         start=start,
+        teacher=next(iter(teachers), None),
+        other_teachers=list(teachers[1:]),
         versions=_versions(),
         machine=f"{platform.system()} {platform.machine()}",
     )

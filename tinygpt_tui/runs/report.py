@@ -16,6 +16,7 @@ from tinygpt_tui.charts.data import BLUE, ORANGE, Level, Series
 from tinygpt_tui.charts.export import export_svg
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.runs.differences import changed_from
+from tinygpt_tui.runs.distilled import WRITTEN
 from tinygpt_tui.runs.facts import Reached, RunFacts, read_facts
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, StartingModel
 from tinygpt_tui.runs.history import RunHistory, SampleText
@@ -70,26 +71,24 @@ class RunReport:
             rows.insert(2, ("calibrated", words))
         if words := self.history.old_text_words:
             rows.append(("before and after", words))
-        origins = (("started from", self.settings.start), ("distilled from", self.settings.teacher))
-        return [*rows[:3], *((title, model.words) for title, model in origins if model), *rows[3:]]
+        start = self.settings.start.words if self.settings.start else ""
+        origins = (("started from", start), ("distilled from", self.settings.teachers_words))
+        return [*rows[:3], *((title, words) for title, words in origins if words), *rows[3:]]
 
     def command(self) -> str:
         """Return the command that starts the same run again."""
-        preset, start, teacher = self.settings.preset, self.settings.start, self.settings.teacher
-        if teacher is not None:
-            form, minutes = "nanogpt" if preset == "nanogpt" else "gguf", written(self.settings.training.minutes)
-            place = f"{self.name}-again.{form}"
-            return platforms.command_line(
-                "tinygpt-tui", "export", teacher.name, place, "--to", form, "--distil", "--minutes", minutes
-            )
+        preset, start, corpus = self.settings.preset, self.settings.start, self.settings.corpus
         if start is not None:
             return self._command_from(start)
         try:
             default = find_preset(preset).training
         except TinyGPTError:
             default, preset = TrainingSettings(), ""
-        words = ["tinygpt-tui", "train", "--corpus", self.settings.corpus.name, "--name", f"{self.name}-again"]
+        text = corpus.path if corpus.name == WRITTEN else corpus.name
+        words = ["tinygpt-tui", "train", "--corpus", text, "--name", f"{self.name}-again"]
         words += ["--preset", preset] if preset else []
+        for teacher in self.settings.teachers:
+            words += ["--teacher", teacher.name]
         for name, value in changed_from(self.settings.training, default).items():
             if name not in OF_A_MACHINE:
                 words += [f"--{name.replace('_', '-')}", value]
@@ -102,6 +101,8 @@ class RunReport:
         """
         words = ["tinygpt-tui", "train", "--from", start.name, "--corpus", self.settings.corpus.name]
         words += ["--name", f"{self.name}-again"]
+        for teacher in self.settings.teachers:
+            words += ["--teacher", teacher.name]
         training = self.settings.training
         chosen = {name: getattr(training, name) for name in fields_of(TrainingSettings) if name not in OF_A_MACHINE}
         net = fields_of(type(training.architecture))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ STEPS = 0.25  # of the recipe's steps, at most
 FEWEST_STEPS = 16
 # Epochs by the size of the text in characters: a short one is memorised soon, a long one stays new for longer.
 EPOCHS = ((30_000, 6.0), (300_000, 8.0), (3_000_000, 4.0), (math.inf, 1.0))
+ONE_PROCESS = "a run that learns from a model is trained by one process"
 PATIENCE = 5  # evaluations without a better one, of some eight to twenty-five
 
 
@@ -59,7 +61,7 @@ class Origin:
         return msgspec.structs.replace(
             recipe,
             architecture=self.architecture,
-            tokenizer=self._tokenizer_setting(),
+            tokenizer=self.tokenizer_setting,
             steps=steps,
             minutes=0.0,
             evaluate_every=0,
@@ -72,8 +74,9 @@ class Origin:
             device="auto",
         )
 
-    def _tokenizer_setting(self) -> str:
-        """Return what the setting says: the model's own tokenizer is used, whatever made it."""
+    @property
+    def tokenizer_setting(self) -> str:
+        """What the setting says: the model's own tokenizer is used, whatever made it."""
         if is_of_characters(self.tokenizer):
             return CHARACTERS
         return self.recipe.tokenizer if self.recipe and self.recipe.tokenizer != CHARACTERS else self.model.path
@@ -110,6 +113,23 @@ def origin_of(name: str) -> Origin:
         share = run.training.validation_share
         start = msgspec.structs.replace(start, corpus=run.corpus, validation_share=share)
     return Origin(start, config.architecture, open_tokenizer(path, config), run.training if run else None)
+
+
+def check_teachers(typed: Mapping[str, Any], start: Origin | None, teachers: Sequence[Origin]) -> None:
+    """Raise UsageError if a run cannot learn from the `teachers` together, with the settings that were typed."""
+    if not teachers:
+        return
+    if "tokenizer" in typed:
+        raise UsageError("the tokenizer is the teacher's", "leave it out", setting="tokenizer")
+    if typed.get("processes", 1) > 1:
+        raise UsageError(ONE_PROCESS, "leave it out", setting="processes")
+    first, *others = [start, *teachers] if start else teachers
+    for other in others:
+        if other.tokenizer.to_dict() != first.tokenizer.to_dict():
+            raise UsageError(
+                f"{other.model.name} has another vocabulary than {first.model.name}",
+                "choose models that were trained on the same text",
+            )
 
 
 def check_start(training: TrainingSettings, start: StartingModel | None) -> None:

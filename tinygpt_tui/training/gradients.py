@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import placed
 from tinygpt_tui.training.distributed import ProcessGroup
 from tinygpt_tui.training.precision import Precision
+from tinygpt_tui.training.teacher import Teacher
 from tinygpt_tui.training.truncated_bptt import TruncatedBPTT
 
 
@@ -37,7 +37,8 @@ class Gradients:
         self.tokens_a_step, self.batches = _batches(corpus, settings)
         batches = self.batches
         self.bptt = TruncatedBPTT(batches) if isinstance(batches, Streams | MixedStreams) else None
-        self._model, self._teacher = model, teacher
+        self._model = model
+        self._teacher = None if teacher is None else Teacher(teacher, corpus, batches, settings)
         self._batch_size = settings.batch_size
         self._sums = corpus.replies is not None or settings.windows in BY_DOCUMENT
         self._precision, self._compiling, self._group = precision, compiling, group
@@ -65,20 +66,10 @@ class Gradients:
             goals, logits = targets.reshape(-1), logits.float().flatten(0, 1)
             if self._teacher is not None:
                 counted = goals != IGNORED
-                goals, logits = _probabilities(self._teacher, inputs)[counted], logits[counted]
+                goals, logits = self._teacher.probabilities(inputs, step)[counted], logits[counted]
         if not self._sums:
             return F.cross_entropy(logits, goals)
         return F.cross_entropy(logits, goals, reduction="sum") / max(learned, 1)
-
-
-@torch.no_grad()
-def _probabilities(teacher: LanguageModel, inputs: Tensor) -> Tensor:
-    """Return what `teacher` expects after each of `inputs` (B, T), as (B T, V).
-
-    Learned by cross entropy, which differs from the KL divergence only by what no weight changes.
-    """
-    probabilities: Tensor = teacher(inputs).float().flatten(0, 1).softmax(-1)
-    return probabilities
 
 
 def _batches(corpus: Corpus, settings: TrainingSettings) -> tuple[float, Batches]:

@@ -15,6 +15,7 @@ import msgspec
 import torch
 
 from tinygpt_tui import platforms
+from tinygpt_tui.architectures.ensemble import Ensemble
 from tinygpt_tui.architectures.widening import widened
 from tinygpt_tui.checkpoints.adapters import hash_of
 from tinygpt_tui.checkpoints.native import Checkpoint, open_checkpoint, write_beginning
@@ -39,7 +40,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.evaluations import PROGRESS_S
-from tinygpt_tui.training.fine_tuning import check_start, for_text, text_for, with_architecture
+from tinygpt_tui.training.fine_tuning import ONE_PROCESS, check_start, for_text, text_for, with_architecture
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.training.old_text import old_ids
@@ -86,14 +87,14 @@ def preparing(
     check_start(chosen, settings.start)
     with _until_stop(control):
         state = _read_state(folder.resume) if folder.resume.exists() else None
-        base = _opened(settings.start, "to start from") if state is None else None
-        teacher = _opened(settings.teacher, "to learn from")
-    if teacher is not None and group.size > 1:
-        raise UsageError("a run that learns from a model is trained by one process", "start it without torchrun")
+        base = _opened(settings.start, "to start from") if state is None and settings.start else None
+        teachers = [_opened(teacher, "to learn from") for teacher in settings.teachers]
+    if teachers and group.size > 1:
+        raise UsageError(ONE_PROCESS, "start it without torchrun")
     if base is not None:
         chosen = with_architecture(chosen, base.config.architecture)  # what its headers left open is known now
         settings = msgspec.structs.replace(settings, training=chosen)
-    tokenizer = _tokenizer_of(folder, settings, base or teacher)
+    tokenizer = _tokenizer_of(folder, settings, base or next(iter(teachers), None))
     if corpus is None or (tokenizer is not None and tokenizer.to_dict() != corpus.tokenizer.to_dict()):
         corpus, reference, notes = yield from _read_corpus(folder, settings, tokenizer, control)
     else:
@@ -128,7 +129,7 @@ def preparing(
     if share and not len(aside):
         notes.append(TOO_SHORT)
     with _until_stop(control):
-        learned = teacher.model.to(device) if teacher else None
+        learned = Ensemble([teacher.model for teacher in teachers]).to(device) if teachers else None
         old_tokens = settings.start.tokens if settings.start else 0
         training = Training(chosen, corpus, device, control, settings.extensions, group, learned, old_tokens)
     training.evaluations.calibrated_on = len(aside)
@@ -186,10 +187,8 @@ def _is_placed(chosen: TrainingSettings, state: dict[str, Any] | None, group: Pr
     return state is not None or bool(chosen.threads and one_place and group.size == 1)
 
 
-def _opened(model: StartingModel | None, purpose: str) -> Checkpoint | None:
-    """Open the model that the run needs for that purpose, if it needs one."""
-    if model is None:
-        return None
+def _opened(model: StartingModel, purpose: str) -> Checkpoint:
+    """Open the model that the run needs for that purpose."""
     try:
         return open_checkpoint(Path(model.path))
     except TinyGPTError as error:
@@ -248,7 +247,7 @@ def _read_corpus(
         raise text_changed(folder, path)
     if tokenizer:
         found = text_for(tokenizer, found)
-        if settings.teacher is None:  # which has no probabilities for other characters: they are left out
+        if not settings.teachers:  # which have no probabilities for other characters: they are left out
             tokenizer = for_text(tokenizer, found.alphabet)
     else:
         with _until_stop(control):

@@ -190,8 +190,9 @@ class TrainLive(Vertical):
             return
         session = self._session
         preset = f"{session.settings.preset}, " if session.settings.preset else ""
-        start, teacher = session.settings.start, session.settings.teacher
-        preset = f"from {start.name}, " if start else f"learns from {teacher.name}, " if teacher else preset
+        start, teachers = session.settings.start, session.settings.teachers
+        names = " and ".join(teacher.name for teacher in teachers)
+        preset = f"from {start.name}, " if start else f"learns from {names}, " if teachers else preset
         about = f"{preset}trained on {session.settings.corpus.name}"
         self.query_one(TrainHead).show_run(session.name, about, session.phase, session.history)
 
