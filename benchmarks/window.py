@@ -37,6 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --adapt: the n-gram cache starts empty, not with the text that the model was trained on",
     )
+    parser.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="with --adapt: another model of the same vocabulary, which learns, too, and is mixed with the first; may "
+        "be given several times",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
 
 
@@ -63,12 +72,17 @@ def run(arguments: argparse.Namespace) -> int:
         from tinygpt_tui.workers.models import open_model
 
         known, ids = split_ids(folder, text, tokenizer)
+        others = [find_model(other) for other in arguments.others]
+        for other in others:
+            if open_tokenizer(other, read_config(other)).to_dict() != tokenizer.to_dict():
+                raise UsageError(f"{other.name} has another vocabulary than {folder.name}")
         adaptive = AdaptiveBenchmark(
             open_model(folder).net(),
             tokenizer,
             ids,
             [] if arguments.no_counts else known.tolist(),
-            (folder.name, corpus),
+            (" and ".join(each.name for each in (folder, *others)), corpus),
+            [open_model(other).net() for other in others],
         )
         with one_core():
             return measured(adaptive, adaptive_in_words, as_json=arguments.json)

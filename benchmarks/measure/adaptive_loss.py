@@ -49,13 +49,15 @@ class AdaptiveBenchmark:
         ids: NDArray[np.int64],
         counted: Sequence[int],
         names: tuple[str, str],
+        others: Sequence[LanguageModel] = (),
     ) -> None:
         """`ids` (N,) are predicted one after another; the n-gram cache starts with what follows what in `counted`.
 
-        `names` are those of the model and of the corpus.
+        `names` are those of the model and of the corpus, `others` models that are mixed with it.
         """
         self._first, self._names = first_ids(tokenizer), names
         self._ids, self._counted, self._net = [*self._first, *ids.tolist()], counted, model
+        self._others = others
         self._lengths = [len(tokenizer.bytes_of(id).decode("utf-8", "ignore")) for id in ids.tolist()]
         self._engine: AdaptiveEngine | None = None
         self._cpu_s = 0.0
@@ -64,7 +66,7 @@ class AdaptiveBenchmark:
         """Measure. Raises what the engine raises."""
         began, cpu = time.perf_counter(), time.process_time()
         yield Progress(words="counting", detail=f"{len(self._counted):,} tokens", share=0.0, left_s=None)
-        self._engine = AdaptiveEngine(self._net, self._counted)
+        self._engine = AdaptiveEngine(self._net, self._counted, others=self._others)
         for read in self._engine.reading(self._ids):
             self._cpu_s = time.process_time() - cpu
             share = read / len(self._ids)

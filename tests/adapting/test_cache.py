@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tinygpt_tui.adapting.cache import MOST, ORDERS, NgramCache
 
-LOGITS = np.random.default_rng(1).normal(size=13).astype(np.float32)
+LOGITS = np.random.default_rng(1).normal(size=(1, 13)).astype(np.float32)
 
 
 def read(cache: NgramCache, ids: list[int], logits: np.ndarray = LOGITS) -> list[float]:
@@ -30,7 +30,7 @@ def test_the_probabilities_sum_to_1(ids: list[int], sharpness: float) -> None:
 
 def test_without_a_text_it_is_the_net() -> None:
     mixed = NgramCache(13).mix(LOGITS, [])
-    assert mixed == pytest.approx(LOGITS - np.log(np.exp(LOGITS.astype(np.float64)).sum()), abs=1e-6)
+    assert mixed == pytest.approx(LOGITS[0] - np.log(np.exp(LOGITS.astype(np.float64)).sum()), abs=1e-6)
 
 
 def test_what_comes_again_becomes_likely() -> None:
@@ -65,3 +65,15 @@ def test_it_forgets_the_oldest_contexts(monkeypatch: pytest.MonkeyPatch) -> None
     assert MOST > 20
     assert all(len(table) <= 20 for table in cache.tables)
     assert len(cache.tables) == len(ORDERS)
+
+
+def test_of_two_nets_the_better_one_comes_to_count_more() -> None:
+    ids = np.random.default_rng(4).integers(0, 13, 400).tolist()
+    both, worse = NgramCache(13, nets=2), NgramCache(13)
+    losses = []
+    for place, id in enumerate(ids):
+        right = 3 * np.eye(13, dtype=np.float32)[id if place % 4 else 0]  # right three times of four
+        losses.append(-float(both.mix(np.stack([right, LOGITS[0]]), ids[:place])[id]))
+        both.learn(id)
+    assert sum(losses[-100:]) < 0.8 * sum(losses[:100])
+    assert sum(losses[-100:]) < 0.5 * sum(read(worse, ids)[-100:])

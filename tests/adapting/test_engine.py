@@ -72,6 +72,36 @@ def test_steps_that_are_read_teach_what_the_whole_does(settings: object) -> None
     assert steps.steps == whole.steps
 
 
+@pytest.mark.parametrize("other", [SLIDING, tiny_gpt()], ids=["sliding", "classic"])
+def test_two_models_learn_together_in_whatever_parts_the_text_comes(other: object) -> None:
+    models = [random_model(SLIDING), random_model(other, seed=3)]  # type: ignore[arg-type]
+    before = [state_of(model) for model in models]
+    ids = random_ids(300)
+    whole = AdaptiveEngine(models[0], others=models[1:])
+    parts = AdaptiveEngine(models[0], others=models[1:])
+    steps = AdaptiveEngine(models[0], others=models[1:], steps_are_read=True)
+    wanted = whole.prefill(ids)
+    for end in (1, 7, 131, 300):
+        found = parts.prefill(ids[:end])
+        for id in random_ids(5, seed=end):
+            parts.step(id)  # written, and not read
+    assert parts.prefill(ids) == pytest.approx(wanted, abs=1e-4)
+    found = steps.prefill(ids[:1])
+    for id in ids[1:]:
+        found = steps.step(id)
+    assert found == pytest.approx(wanted, abs=1e-4)
+    assert steps.losses == pytest.approx(whole.losses, abs=1e-4)
+    assert all(same(*pair) for pair in zip(before, map(state_of, models), strict=True)), "an original has changed"
+
+
+def test_a_model_mixed_with_itself_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.adapting.cache.RATE", 0.0)
+    model, ids = random_model(SLIDING), random_ids(200)
+    alone, twice = AdaptiveEngine(model), AdaptiveEngine(model, others=[model])
+    assert twice.prefill(ids) == pytest.approx(alone.prefill(ids), abs=1e-5)
+    assert twice.losses == pytest.approx(alone.losses, abs=1e-5)
+
+
 def test_a_token_is_predicted_before_it_is_learned_from() -> None:
     ids = random_ids(200)
     one, two = AdaptiveEngine(random_model(SLIDING)), AdaptiveEngine(random_model(SLIDING))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,14 @@ from tinygpt_tui.settings.windows import Policy
 SUM_WITHIN = 1e-6  # of 1: the sum of the probabilities at each step
 
 
+@dataclass(frozen=True)
+class _Net:
+    """A copy of a model, which learns block by block, and what predicts with it token by token."""
+
+    learner: Learner
+    engine: TorchEngine
+
+
 class AdaptiveEngine:
     """An Engine whose logits are log-probabilities: those of a learning copy of the model, mixed with an n-gram cache.
 
@@ -28,22 +37,33 @@ class AdaptiveEngine:
 
     window: Policy
 
-    def __init__(self, model: LanguageModel, counted: Sequence[int] = (), *, steps_are_read: bool = False) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        counted: Sequence[int] = (),
+        *,
+        others: Sequence[LanguageModel] = (),
+        steps_are_read: bool = False,
+    ) -> None:
         """`counted` are the ids of another text, such as the model was trained on, for the n-gram cache to start from.
 
-        It is counted again each time that another text begins.
+        It is counted again each time that another text begins. `others` are models of the same vocabulary, whose copies
+        learn, too, and are mixed with the first one; the text is then read at the pace of the shortest window.
         """
         self._counted, self._steps_are_read = counted, steps_are_read
-        self._learner = Learner(model)
-        self.window = "rolling" if model.settings.supports_sliding else "exact"
-        self._net = TorchEngine(self._learner.model, self.window)
+        learners = [Learner(each) for each in (model, *others)]
+        self.window = "rolling" if all(each.settings.supports_sliding for each in (model, *others)) else "exact"
+        self._nets = [_Net(learner, TorchEngine(learner.model, self.window)) for learner in learners]
+        self.block = min(learner.block for learner in learners)  # tokens that a gradient step learns from
+        self._context = min(learner.context for learner in learners)
         self._vocab_size = model.vocab_size
         self.in_use = False  # by a job
         self._reset()
 
     def _reset(self) -> None:
-        self._learner.reset()
-        self._cache = NgramCache(self._vocab_size)
+        for net in self._nets:
+            net.learner.reset()
+        self._cache = NgramCache(self._vocab_size, len(self._nets))
         self._cache.count(self._counted)
         self.ids: list[int] = []
         self.losses: list[float] = []
@@ -55,24 +75,20 @@ class AdaptiveEngine:
     @property
     def model(self) -> LanguageModel:
         """The copy."""
-        return self._learner.model
+        return self._nets[0].learner.model
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.model.state_dict().items()}
 
     @property
-    def block(self) -> int:
-        """How many tokens a gradient step learns from."""
-        return self._learner.block
-
-    @property
     def steps(self) -> int:
-        return self._learner.steps
+        """How many gradient steps it has taken."""
+        return self._nets[0].learner.steps
 
     @property
     def context_used(self) -> int:
         """How many tokens the last logits were computed from."""
-        return self._net.context_used
+        return self._nets[0].engine.context_used
 
     def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Read `ids` (at least one) and return the logits (V,) after them; of a longer text than before, the rest.
@@ -81,7 +97,7 @@ class AdaptiveEngine:
         """
         for _ in self.reading(ids):
             pass
-        return self._mix(self._net.prefill(self.ids[self._first :]), self.ids).astype(np.float32)
+        return self._predicted_after_block().astype(np.float32)
 
     def reading(self, ids: Sequence[int]) -> Iterator[int]:
         """Read `ids` as `prefill` does, a block at a time; yield how many of them are read."""
@@ -95,7 +111,7 @@ class AdaptiveEngine:
             self.ids.append(ids[0])
             self.losses.append(0.0)
         while len(self.ids) < len(ids):
-            room = self._at + self._learner.block - len(self.ids)
+            room = self._at + self.block - len(self.ids)
             self._read(list(ids[len(self.ids) : len(self.ids) + room]))
             yield len(self.ids)
         self._text = list(self.ids)
@@ -108,27 +124,28 @@ class AdaptiveEngine:
             raise UsageError("a text begins with `prefill`")
         if not self._steps_are_read:
             self._text.append(id)
-            return self._mix(self._net.step(id), self._text).astype(np.float32)
+            return self._predicted(id, self._text).astype(np.float32)
         self._learn(id, self._mixed)
         if len(self.ids) < self._at + self.block:
-            return self._mix(self._net.step(id), self.ids).astype(np.float32)
+            return self._predicted(id, self.ids).astype(np.float32)
         self._end_block()
-        return self._mix(self._net.prefill(self.ids[self._first :]), self.ids).astype(np.float32)
+        return self._predicted_after_block().astype(np.float32)
 
     def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the logits (T, V) after each of `ids`, by what was learned, without the cache."""
-        return self._net.every(ids)
+        return self._nets[0].engine.every(ids)
 
     @property
     def _first(self) -> int:
         """The first token that the net sees, of those before the block."""
-        return max(0, self._at - self._learner.context)
+        return max(0, self._at - self._context)
 
     def _read(self, ids: list[int]) -> None:
         """Predict each of `ids`, which are at most the rest of a block, and learn from them."""
         whole = len(ids) == self.block
-        rows = self._learner.logits([*self.ids[self._first :], *ids[:-1]], len(ids), learn=whole)
-        for row, id in zip(rows, ids, strict=True):
+        seen = [*self.ids[self._first :], *ids[:-1]]
+        rows = [net.learner.logits(seen, len(ids), learn=whole) for net in self._nets]  # (N, T, V)
+        for row, id in zip(np.stack(rows, axis=1), ids, strict=True):
             self._learn(id, self._mix(row, self.ids))
         if len(self.ids) == self._at + self.block:
             self._end_block(computed=whole)
@@ -141,10 +158,20 @@ class AdaptiveEngine:
 
     def _end_block(self, *, computed: bool = False) -> None:
         """Take a gradient step; `computed`: the learner has the logits of exactly this block."""
-        if not computed:
-            self._learner.logits(self.ids[self._first : -1], self.block, learn=True)
-        self._learner.step(self.ids[-self.block :])
+        for net in self._nets:
+            if not computed:
+                net.learner.logits(self.ids[self._first : -1], self.block, learn=True)
+            net.learner.step(self.ids[-self.block :])
         self._at += self.block
+
+    def _predicted(self, id: int, before: Sequence[int]) -> NDArray[np.float64]:
+        """Return the log-probabilities (V,) after `id`, the last of the tokens `before`."""
+        return self._mix(np.stack([net.engine.step(id) for net in self._nets]), before)
+
+    def _predicted_after_block(self) -> NDArray[np.float64]:
+        """Return the log-probabilities (V,) after all that was read."""
+        seen = self.ids[self._first :]
+        return self._mix(np.stack([net.engine.prefill(seen) for net in self._nets]), self.ids)
 
     def _mix(self, logits: NDArray[np.float32], before: Sequence[int]) -> NDArray[np.float64]:
         if not np.isfinite(logits).all():
