@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,17 +26,18 @@ from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.events.training import Evaluation, Note, RunEnded
 from tinygpt_tui.files import write_bytes
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.runs.new_run import new_run, reference
 from tinygpt_tui.runs.timeline import list_moments, thinned
 from tinygpt_tui.settings.load import resolve
 from tinygpt_tui.settings.presets import find_preset
+from tinygpt_tui.training.fine_tuning import origin_of
 from tinygpt_tui.training.run import run_training
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 # name: corpus, preset, what differs from the preset
 SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
-    "shakespeare": ("shakespeare", "modern", {}),
+    "shakespeare": ("shakespeare", "modern", {"steps": 9000, "dropout": 0.05, "calibration_share": 0.0}),
     "shakespeare-small": ("shakespeare", "small", {}),
     "shakespeare-rnn": ("shakespeare", "rnn-nano", {}),
     "shakespeare-senses": ("shakespeare", "backpack-nano", {}),
@@ -47,6 +49,13 @@ SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
+# Trained first, and not shipped: what a model learns the probabilities of.
+TEACHERS: dict[str, dict[str, tuple[str, str, dict[str, object]]]] = {
+    "shakespeare": {
+        "four-layers": ("shakespeare", "modern", {}),
+        "five-layers": ("shakespeare", "modern", {"n_layer": 5, "hidden": 496, "steps": 10_000}),
+    }
+}
 # How many moments of a run are shipped: 0.5 MB each in a wheel, 0.04 MB of the small one.
 MOMENTS = {"shakespeare": 6, "shakespeare-small": 12}
 SIGNIFICANT_BITS = 16  # of a weight: two bytes that compress, and a hundredth of what half precision rounds
@@ -55,9 +64,18 @@ DIGITS = 6  # of a number in the events
 OF_THE_TEXT = "examination.json"  # what was measured of the text, which a new run does not change
 
 
-def train(name: str, folder: Path) -> RunFolder:
-    """Train the shipped model `name` in `folder`; return its run."""
-    corpus, preset, differences = SHIPPED[name]
+def train_with_teachers(name: str, folder: Path) -> RunFolder:
+    """Train the shipped model `name` in `folder`, after its teachers; return its run."""
+    taught_by = TEACHERS.get(name, {})
+    teachers = [train(teacher, recipe, folder) for teacher, recipe in taught_by.items()]
+    return train(name, SHIPPED[name], folder, [origin_of(str(teacher.model)).model for teacher in teachers])
+
+
+def train(
+    name: str, recipe: tuple[str, str, dict[str, object]], folder: Path, teachers: Sequence[StartingModel] = ()
+) -> RunFolder:
+    """Train a model in `folder`; return its run."""
+    corpus, preset, differences = recipe
     entry = find_corpus(corpus)
     if entry.path is None:
         for _ in download(entry):
@@ -67,7 +85,8 @@ def train(name: str, folder: Path) -> RunFolder:
     training = resolve(find_preset(preset).training, {"threads": 1}, differences)
     run = RunFolder(folder / name)
     run.model.mkdir(parents=True, exist_ok=True)
-    run.write_settings(new_run(name, preset, training, reference(entry, read_text(Path(entry.path)), AUTO)))
+    text = reference(entry, read_text(Path(entry.path)), AUTO)
+    run.write_settings(new_run(name, preset, training, text, teachers=teachers))
     for event in run_training(run.model):
         if isinstance(event, Evaluation | Note | RunEnded):
             print(event, flush=True)
@@ -90,7 +109,10 @@ def ship(run: RunFolder) -> None:
     round_events(copy.events)
     settings, status = copy.read_settings(), copy.read_status()
     corpus = msgspec.structs.replace(settings.corpus, path=Path(settings.corpus.path).name)
-    copy.write_settings(msgspec.structs.replace(settings, corpus=corpus))
+    first, *others = [
+        msgspec.structs.replace(teacher, path=teacher.name, corpus=corpus) for teacher in settings.teachers
+    ] or [None]
+    copy.write_settings(msgspec.structs.replace(settings, corpus=corpus, teacher=first, other_teachers=others))
     write_bytes(copy.status, msgspec.json.encode(msgspec.structs.replace(status, pid=0, pid_created=0.0)) + b"\n")
 
 
@@ -136,7 +158,7 @@ def main() -> None:
         return
     for name in sys.argv[1:] or SHIPPED:
         with tempfile.TemporaryDirectory() as folder:
-            ship(train(name, Path(folder)))
+            ship(train_with_teachers(name, Path(folder)))
 
 
 if __name__ == "__main__":
