@@ -54,7 +54,7 @@ def make_student(teacher: RunFolder, name: str, *, starts_there: bool = False) -
 def test_it_learns_the_probabilities_and_has_nothing_to_learn_from_itself(
     teacher: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinygpt_tui.training.teacher.MOST_KEPT", 0)  # both read the same windows
+    monkeypatch.setattr("tinygpt_tui.training.teacher.MOST_SAVED", 0)  # both read the same windows
     same = list(run_training(make_student(teacher, "same", starts_there=True).model))
     assert next(event for event in same if isinstance(event, Step)).gradient_norm < 1e-5
     run = make_student(teacher, "student")

@@ -67,7 +67,7 @@ def test_each_place_is_answered_after_half_a_window_or_more_and_only_once(monkey
 @pytest.mark.parametrize("why", ["a long text", "rows"])
 def test_what_is_not_kept_is_answered_from_the_window_alone(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if why == "a long text":
-        monkeypatch.setattr("tinygpt_tui.training.teacher.MOST_KEPT", 13 * len(IDS) - 1)
+        monkeypatch.setattr("tinygpt_tui.training.teacher.MOST_SAVED", 13 * len(IDS) - 1)
     batches = Windows(IDS, LENGTH, 3, 5) if why == "a long text" else ShuffledRows(Rows.side_by_side(IDS, LENGTH), 3, 5)
     model = Ensemble([random_model(tiny_gpt(block_size=LENGTH)).eval()])
     inputs = torch.from_numpy(batches.batch(2)[0])
