@@ -138,9 +138,10 @@ def round_weights(path: Path, significant_bits: int = SIGNIFICANT_BITS) -> None:
 
 
 def round_events(path: Path) -> None:
-    """Round the numbers in a journal to DIGITS, times to milliseconds, in place."""
-    lines = path.read_bytes().splitlines()
-    write_bytes(path, b"".join(msgspec.json.encode(_rounded(msgspec.json.decode(line))) + b"\n" for line in lines))
+    """Round the numbers in a journal to DIGITS, times to milliseconds, in place; what was in progress is left out."""
+    events = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    rounded = [_rounded(event) for event in events if event["type"] != "Progress"]
+    write_bytes(path, b"".join(msgspec.json.encode(event) + b"\n" for event in rounded))
 
 
 def _rounded(value: object) -> object:

@@ -185,7 +185,7 @@ CASES: dict[str, tuple[Facts, tuple[str, ...], list[Facts], tuple[str, ...]]] = 
     ),
     "15-compression": (
         of(Coloured(200), IN_BITS),
-        ("2.07", "2.1"),
+        ("2.01", "2.0"),
         [of(Coloured(199), IN_BITS), of(Coloured(200), VIEWED), of(IN_BITS), of(Coloured(200, old=True), IN_BITS)],
         ("1.44", "8"),
     ),
