@@ -35,6 +35,7 @@ FEWEST_STEPS = 16
 # Epochs by the size of the text in characters: a short one is memorised soon, a long one stays new for longer.
 EPOCHS = ((30_000, 6.0), (300_000, 8.0), (3_000_000, 4.0), (math.inf, 1.0))
 ONE_PROCESS = "a run that learns from a model is trained by one process"
+DROPOUT_WITHOUT_TEACHERS = 0.1  # at least, of a model that was taught: a text alone is memorised sooner
 PATIENCE = 5  # evaluations without a better one, of some eight to twenty-five
 
 
@@ -112,7 +113,10 @@ def origin_of(name: str) -> Origin:
     if run is not None:
         share = run.training.validation_share
         start = msgspec.structs.replace(start, corpus=run.corpus, validation_share=share)
-    return Origin(start, config.architecture, open_tokenizer(path, config), run.training if run else None)
+    net = config.architecture
+    if run is not None and run.teachers:
+        net = msgspec.structs.replace(net, dropout=max(net.dropout, DROPOUT_WITHOUT_TEACHERS))
+    return Origin(start, net, open_tokenizer(path, config), run.training if run else None)
 
 
 def check_teachers(typed: Mapping[str, Any], start: Origin | None, teachers: Sequence[Origin]) -> None:
