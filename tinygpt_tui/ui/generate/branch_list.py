@@ -94,11 +94,13 @@ class BranchesBeside(BranchList):
         self.set_interval(LOOK_EVERY_S, self.update_rows)
 
     def update_rows(self) -> None:
-        """Show the session if that is needed."""
-        state = self._editor.version, self._editor.session.current, self.size.width
+        """Show the session if that is needed; the highlight goes to the current branch when another one becomes it."""
+        current = self._editor.session.current
+        state = self._editor.version, current, self.size.width
         if self.size.width and state != self._drawn:
+            is_new = self._drawn is None or self._drawn[1] != current
             self._drawn = state
-            self.show_session(self._editor.session.current)
+            self.show_session(current if is_new else None)
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         message.stop()
