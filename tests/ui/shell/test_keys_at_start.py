@@ -79,7 +79,8 @@ def reopened(start: Start, app: Any) -> bool:
 
 
 def shared(start: Start, app: Any) -> bool:
-    return isinstance(app.screen, RaceScreen) and app.screen.query_one(PromptBox).text == "ROMEO:"
+    prompts = app.screen.query(PromptBox)  # none before the screen is composed
+    return isinstance(app.screen, RaceScreen) and any(prompt.text == "ROMEO:" for prompt in prompts)
 
 
 # Ctrl+J is what the terminal makes of Enter before it is the app's.
