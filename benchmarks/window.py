@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print. Raises UsageError, NotFoundError, CheckpointError, CorpusError."""
     if arguments.characters is not None and arguments.characters < 1:
         raise UsageError(f"characters: {arguments.characters} is not at least 1")
+    if not arguments.adapt and (arguments.others or arguments.no_counts):
+        raise UsageError("--with and --no-counts are for a model that learns", "add --adapt, or leave them out")
 
     from benchmarks.measure.window_loss import CHARACTERS, WindowBenchmark, engines_of, split_ids
     from tinygpt_tui.checkpoints.card import read_config

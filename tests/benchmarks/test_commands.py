@@ -39,6 +39,25 @@ def test_window_prints_every_policy_and_json_agrees(
         assert f"{row['loss']:.4f}" in done.stdout
 
 
+def test_window_mixes_models_of_one_vocabulary_that_learn(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = tmp_path / "cat.txt"
+    corpus.write_text("a b c d e f g h i j k\n" * 40, encoding="utf-8")
+    for seed, name in enumerate(("one", "two")):
+        make_model(tmp_path / name, tiny_gpt(vocab_size=13), seed)
+    make_model(tmp_path / "other", tiny_gpt(vocab_size=12))
+    mixed = [str(tmp_path / "one"), "--corpus", str(corpus), "--with", str(tmp_path / "two")]
+    assert execute(window, [*mixed, "--adapt", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["model"] == "one and two"
+    assert report["finished"] is True
+    assert execute(window, mixed) == ExitCode.USAGE
+    assert "add --adapt" in capsys.readouterr().err
+    assert execute(window, [*mixed[:-1], str(tmp_path / "other"), "--adapt"]) == ExitCode.USAGE
+    assert "other has another vocabulary than one" in capsys.readouterr().err
+
+
 def test_a_model_of_an_unknown_text_wants_one_named(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,7 +115,7 @@ def test_the_command_trains_on_the_mean_of_two_models(
         (["--tokenizer", "bytes"], "the tokenizer is the teacher's"),
         (["--processes", "2"], "trained by one process"),
         (["--from", "other"], "one has another vocabulary than other"),
-        (["--teacher", "nobody"], "nobody"),
+        (["--teacher", "missing"], "missing"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_and_leaves_no_run(
