@@ -7,7 +7,6 @@ the trainer and the command line.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -139,18 +138,23 @@ def installer() -> Installer:
 
 
 def distribution() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import distribution as installed
+
     try:
-        importlib.metadata.distribution(LITE)
-    except importlib.metadata.PackageNotFoundError:
+        installed(LITE)
+    except PackageNotFoundError:
         return NAME
     return LITE
 
 
 def torch_version() -> str:
     """Return the version of torch without importing it; empty if it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return importlib.metadata.version("torch") if _is_installed("torch") else ""
-    except importlib.metadata.PackageNotFoundError:
+        return version("torch") if _is_installed("torch") else ""
+    except PackageNotFoundError:
         return ""
 
 

@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 STEPS, BATCH, WARMUP = 2000, 12, 100
 RATE, LAST_RATE, WEIGHT_DECAY, BETAS, CLIP = 1e-3, 1e-4, 0.1, (0.9, 0.99), 1.0

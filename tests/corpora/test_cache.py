@@ -20,8 +20,8 @@ from tinygpt_tui.corpora.read import GATHERED, read_text
 from tinygpt_tui.errors import CorpusError, StorageError
 from tinygpt_tui.progress import exhausted
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.documents import BOUNDARY
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.training.vocabulary import tokenizer_for
 
 LINES = "Où est le café ? L'élève mangeait une crêpe à Noël,\r\nprès de la forêt 🙂 日本.\n"

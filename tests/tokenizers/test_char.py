@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from makers import ByteTokenizer
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.tokenizers import char
+from tinygpt_tui.tokenizers import ids as arrays
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
 from tinygpt_tui.tokenizers.table import tokenizer_from
@@ -99,9 +99,9 @@ def test_ids_take_as_few_bytes_as_they_can(size: int, width: int) -> None:
 
 
 def test_a_long_text_is_counted_and_encoded_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(char, "CHARACTERS_AT_ONCE", 7)
+    monkeypatch.setattr(arrays, "CHARACTERS_AT_ONCE", 7)
     text = "the cat\u00e9 sat on the \U0001f642 mat\n" * 5
-    assert char.counts_of(text) == Counter(text)
+    assert arrays.counts_of(text) == Counter(text)
     parts = list(CharTokenizer.of(text).encoding([text + "Q"]))
     assert len(parts) > 10
     assert [int(id) for ids in parts for id in ids] == CharTokenizer.of(text).encode(text)

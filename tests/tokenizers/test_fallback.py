@@ -12,9 +12,9 @@ from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.planning.tokens import with_fallback
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
-from tinygpt_tui.tokenizers.char import counts_of
 from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer
 from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer
+from tinygpt_tui.tokenizers.ids import counts_of
 from tinygpt_tui.tokenizers.stream import TextStream
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.vocabulary import count_tokens, tokenizer_for

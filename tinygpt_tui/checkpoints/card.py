@@ -8,7 +8,6 @@ from typing import Literal
 
 import msgspec
 
-from tinygpt_tui.checkpoints.engines import no_engine
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.files import is_file, write_bytes
 from tinygpt_tui.foreign.facts import Fact
@@ -108,6 +107,8 @@ def problem_card(path: Path, origin: Whose, error: Exception, layout: str = "nat
 
 def card_of(folder: Path, origin: Whose) -> ModelCard:
     """Return the card of a model folder; a folder that cannot be read gets a card that says why."""
+    from tinygpt_tui.checkpoints.engines import no_engine
+
     try:
         config = read_config(folder)
         weights = folder / WEIGHTS

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import NEEDS_TORCH, ModelCard, problem_card
-from tinygpt_tui.checkpoints.engines import no_engine
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
-from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.packages import torch_version
 from tinygpt_tui.settings.architecture import name_of
@@ -37,6 +35,9 @@ def foreign_card(path: Path) -> ModelCard:
 @functools.lru_cache(maxsize=512)
 def _card(path: Path, *stamp: float) -> ModelCard:
     """Read the card; `stamp` changes when the files do, or what was measured of them, or torch comes."""
+    from tinygpt_tui.checkpoints.engines import no_engine
+    from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
+
     name = path.name
     try:
         inspection = inspect_calibrated(path)

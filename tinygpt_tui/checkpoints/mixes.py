@@ -11,10 +11,8 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.adapters import ROWS
 from tinygpt_tui.checkpoints.card import ModelCard, read_config, write_config
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer, write_tokenizer
-from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.files import whole_folder
 from tinygpt_tui.settings.fields import checked
@@ -63,6 +61,9 @@ def mix_named(name: str, known: Mapping[str, ModelCard]) -> Path:
                 f"{part.name} was trained on other weights of {base} than {parts[0].name}",
                 "mix adapters of the same weights",
             )
+    from tinygpt_tui.checkpoints.adapters import ROWS
+    from tinygpt_tui.checkpoints.weights import weight_places
+
     widest = [place for place, folder in enumerate(folders) if any(one.endswith(ROWS) for one in weight_places(folder))]
     if len(widest) > 1:
         both = " and ".join(parts[place].name for place in widest[:2])

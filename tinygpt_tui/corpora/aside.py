@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinygpt_tui.corpora.corpus import Corpus
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 FEWEST, MOST = 1000, 50_000  # tokens: fewer decide too little, more decide nothing else
 TOO_SHORT = "the text is too short to set a part of it aside for the calibration"

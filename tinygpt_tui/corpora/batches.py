@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.corpora.replies import Replies, targets_of
 from tinygpt_tui.corpora.rows import Rows
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 MOST_LISTED = 1 << 22  # windows whose order is a list in memory
 ROUNDS = 6  # of the network that computes a longer order

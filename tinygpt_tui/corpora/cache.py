@@ -23,7 +23,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import StorageError, storage_error
 from tinygpt_tui.files import remove, remove_parts, take_lock, whole_file, write_bytes
 from tinygpt_tui.reading import Damage, open_file, read_json
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.words import size
 
 T = TypeVar("T")

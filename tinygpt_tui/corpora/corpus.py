@@ -21,9 +21,10 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer, pieces_of
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counts_of, id_type
+from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.dialogues import MARKS, DialogueTokenizer
 from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
+from tinygpt_tui.tokenizers.ids import Ids, counts_of, id_type
 
 BETWEEN = "\n\n"  # documents that are joined
 AT_ONCE = 1 << 20  # characters

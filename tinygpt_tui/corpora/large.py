@@ -25,8 +25,8 @@ from tinygpt_tui.corpora.encodings import (
 )
 from tinygpt_tui.errors import CorpusError, storage_error
 from tinygpt_tui.reading import open_file
-from tinygpt_tui.tokenizers.char import CharacterCounts
 from tinygpt_tui.tokenizers.documents import BOUNDARY
+from tinygpt_tui.tokenizers.ids import CharacterCounts
 
 BYTES_AT_ONCE = 1 << 20
 UTF_8 = "utf-8-sig"

@@ -15,9 +15,9 @@ from tinygpt_tui.corpora.large import UNIFORM, FileParts, TextFacts, examining, 
 from tinygpt_tui.errors import CorpusError, storage_error
 from tinygpt_tui.progress import exhausted, part
 from tinygpt_tui.reading import Damage, open_file, read_json
-from tinygpt_tui.tokenizers.char import CharacterCounts
 from tinygpt_tui.tokenizers.dialogues import END_OF_TURN
 from tinygpt_tui.tokenizers.documents import BOUNDARY
+from tinygpt_tui.tokenizers.ids import CharacterCounts
 
 LARGEST_IN_MEMORY = 1 << 24  # bytes of a file: decoded it takes up to four times as much
 GATHERED = ".documents"  # the suffix of a text that was gathered, in UTF-8, with a BOUNDARY behind each document

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.corpora.rows import IGNORED
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer
+from tinygpt_tui.tokenizers.ids import Ids
 
 AT_ONCE = 1 << 20  # tokens
 LOOK_BACK = 1 << 10  # tokens before a window that are searched at once for the role that is speaking

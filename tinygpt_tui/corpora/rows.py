@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.documents import SEPARATOR
+from tinygpt_tui.tokenizers.ids import Ids
 
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.replies import Replies

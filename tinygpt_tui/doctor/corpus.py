@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.rolling_hash import RollingHash
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 Integers = NDArray[np.int64]
 

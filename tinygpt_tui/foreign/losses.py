@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.corpora.replies import Replies, targets_of
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 Forward = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # ids (B, T) -> logits (B, T, V), T at most block_size
 Piece = tuple[NDArray[np.int64], NDArray[np.int64]]  # ids and the next ones (B, T)

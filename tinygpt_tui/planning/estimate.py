@@ -17,7 +17,7 @@ from tinygpt_tui.planning.time_budget import EVALUATIONS_SHARE, FEWEST, MOST
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
-from tinygpt_tui.tokenizers.char import id_type
+from tinygpt_tui.tokenizers.ids import id_type
 from tinygpt_tui.words import duration, printable, ratio, shortened, size
 
 FEW_JUDGES = 3000  # tokens in the validation split

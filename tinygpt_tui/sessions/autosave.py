@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-
-import filelock
+from typing import TYPE_CHECKING
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.sessions.store import SessionStore
+
+if TYPE_CHECKING:
+    import filelock
 
 SOON_S = 1.0  # between two writes, whatever happens
 STREAMING_S = 3.0  # of text that is at risk while it streams into a small file

@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import filelock
 import msgspec
 
 from tinygpt_tui import files, paths
@@ -24,6 +23,9 @@ from tinygpt_tui.reading import open_file, read_bytes
 from tinygpt_tui.sessions.document import Session, moment
 from tinygpt_tui.sessions.encoding import Head, from_bytes, head_from_bytes, to_bytes, with_head
 from tinygpt_tui.sessions.tree import one_line
+
+if TYPE_CHECKING:
+    import filelock
 
 SUFFIX = ".session"
 TRASH_HOLDS = 100  # sessions; the oldest is deleted for good
@@ -165,6 +167,8 @@ class SessionStore:
 
     def claim(self, id: str) -> filelock.BaseFileLock:
         """Lock a session until `release`, or the process's end. Raises SessionError if it is locked."""
+        import filelock  # the first picture needs none
+
         path = self.folder / ".locks" / id
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

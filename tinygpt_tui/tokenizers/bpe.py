@@ -7,14 +7,14 @@ rest of a character. Source: Radford et al. 2019, section 2.2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.packages import require
 from tinygpt_tui.reading import decode
-from tinygpt_tui.tokenizers.char import Ids, id_type
+
+if TYPE_CHECKING:
+    from tinygpt_tui.tokenizers.ids import Ids
 
 MOST_TOKENS = 1 << 20
 END_OF_TEXT = "<|endoftext|>"
@@ -90,6 +90,10 @@ class BPETokenizer:
 
     def encoding(self, pieces: Iterable[str]) -> Iterator[Ids]:
         """Yield the ids of a text that comes in `pieces`, wherever it is cut."""
+        import numpy as np
+
+        from tinygpt_tui.tokenizers.ids import id_type
+
         dtype = id_type(self.size)
         for batch in batched(pieces_of(pieces, PIECE), PIECES_AT_ONCE):
             for ids in self.encode_many(batch):

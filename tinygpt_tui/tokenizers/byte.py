@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.tokenizers.char import LARGEST_CODE_POINT, Ids, code_points, id_type
+
+if TYPE_CHECKING:
+    from tinygpt_tui.tokenizers.ids import Ids
 
 ASCII = 128  # characters that are one byte
 
@@ -63,6 +63,10 @@ class ByteTokenizer:
 
         Each of `marks` is an id, too; they come before all others.
         """
+        import numpy as np
+
+        from tinygpt_tui.tokenizers.ids import LARGEST_CODE_POINT, code_points, id_type
+
         first, dtype = len(marks), id_type(self.size + len(marks))
         table = np.full(LARGEST_CODE_POINT + 1, -1, dtype=np.int32)
         table[:ASCII] = np.arange(first, ASCII + first)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import PIECE, PIECES_AT_ONCE, BPETokenizer, batched, pieces_of
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, id_type
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+if TYPE_CHECKING:
+    from tinygpt_tui.tokenizers.ids import Ids
 
 BOUNDARY = "\x1e"  # ASCII's record separator: it ends each document in a text of several
 SEPARATOR = "="  # between question and answer, in a text of pairs
@@ -57,6 +58,10 @@ class DocumentTokenizer:
         if isinstance(self.inner, ByteTokenizer):
             yield from self.inner.encoding(pieces, self.marks)
             return
+        import numpy as np
+
+        from tinygpt_tui.tokenizers.ids import id_type
+
         for batch in batched(pieces_of(pieces, PIECE), PIECES_AT_ONCE):
             parts = [part for piece in batch for part in self._all_marks.split(piece) if part]
             yield np.array(list(self._ids_of(parts)), dtype=id_type(self.size))

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.tokenizers.bpe import BPETokenizer, bytes_of_letters
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.cutting import CutPiece
+from tinygpt_tui.tokenizers.ids import Ids
 
 NEVER = 1 << 30  # the merge at which a boundary vanishes that stays
 

@@ -20,7 +20,7 @@ from tinygpt_tui.foreign.losses import pieces_of
 from tinygpt_tui.generation.calibration import Fit, fitting
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.model_config import Calibration
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.training.evaluations import PROGRESS_S
 from tinygpt_tui.training.loop import Training
 

@@ -37,7 +37,7 @@ from tinygpt_tui.corpora.replies import Replies
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.training.device import choose_device
 
 HERE = "127.0.0.1"

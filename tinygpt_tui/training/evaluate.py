@@ -13,7 +13,7 @@ from torch import Tensor
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.corpora.replies import Replies
 from tinygpt_tui.corpora.rows import IGNORED, Places, Rows
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 TOKENS_AT_ONCE = 2048  # enough rows to keep the matrix products busy, few enough to stay in the cache
 TOKENS_ELSEWHERE = 32_768  # waiting for an accelerator after each piece costs time, and it is faster with large ones …

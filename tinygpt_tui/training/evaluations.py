@@ -22,7 +22,7 @@ from tinygpt_tui.events.training import Evaluation, Progress, TrainingEvent
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.training.commands import Commands
 from tinygpt_tui.training.evaluate import Answers, summed_losses
 from tinygpt_tui.training.state import copied

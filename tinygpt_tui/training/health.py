@@ -16,7 +16,7 @@ from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.doctor.curves import other_rate
 from tinygpt_tui.events.training import Evaluation, Finding, Step, TrainingEvent
 from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 
 TOKENS = 2048
 DEAD_HINT, DEAD_WARNING = 0.02, 0.2

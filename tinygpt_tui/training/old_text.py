@@ -21,7 +21,7 @@ from tinygpt_tui.runs.folder import RunSettings, StartingModel
 from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.fine_tuning import text_for
 from tinygpt_tui.training.loop import Training

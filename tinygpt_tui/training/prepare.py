@@ -34,8 +34,8 @@ from tinygpt_tui.settings.model_config import Adapter
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import BY_DOCUMENT, TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.documents import DocumentTokenizer, separator_of
+from tinygpt_tui.tokenizers.ids import Ids
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup

@@ -21,9 +21,9 @@ from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, shown
 from tinygpt_tui.tokenizers.documents import SEPARATOR, DocumentTokenizer
+from tinygpt_tui.tokenizers.ids import Ids
 
 NATIVE_PARAMETERS = 20_000_000  # beyond that an accelerator writes faster than the native engine on one core
 FIRST_TOKENS = 4096  # of the validation split, in which a conversation is looked for

@@ -138,10 +138,16 @@ class TinyGPTApp(App[None]):
         # Now, not when mounted: a theme put on later means that every style is computed twice.
         wanted = self.preferences.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """See App; the last one keeps what files say from commanding the terminal."""
         return [*super().get_line_filters(), self._no_commands]
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """See App. Not before the first screen has been composed: its styles are computed with the theme's colours."""
+        if self.screen_stack and self.screen.is_mounted:
+            super().refresh_css(animate)
 
     def on_load(self) -> None:
         """Run tasks in the same order on every Python, and in the tests.

@@ -24,8 +24,8 @@ from tinygpt_tui.progress import part
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.settings.model_config import Calibration
-from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.documents import BOUNDARY
+from tinygpt_tui.tokenizers.ids import Ids
 
 ASIDE = "at the end of the training part, which no step has read"
 MOST_CHARACTERS = 1 << 24  # of another text

@@ -25,11 +25,19 @@ pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
 
 def test_the_app_never_imports_torch() -> None:
-    look = "import sys, tinygpt_tui.ui.app, tinygpt_tui.ui.generate.screen, tinygpt_tui.ui.train.screen"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{look}; print('torch' in sys.modules)"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "False"
+    look = "tinygpt_tui.ui.app, tinygpt_tui.ui.generate.screen, tinygpt_tui.ui.train.screen"
+    assert _imported_with(look, "torch") == ""
+
+
+def test_the_first_picture_waits_for_no_package_that_it_does_not_need() -> None:
+    look = "tinygpt_tui.ui.app, tinygpt_tui.ui.generate.screen"
+    assert _imported_with(look, "numpy", "filelock", "importlib.metadata", "tinygpt_tui.foreign.opening") == ""
+
+
+def _imported_with(modules: str, *asked: str) -> str:
+    code = f"import sys, {modules}; print(*sorted({set(asked)} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 async def test_the_function_keys_go_from_tab_to_tab_and_the_mouse_does_too() -> None:

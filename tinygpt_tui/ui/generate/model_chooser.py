@@ -9,7 +9,6 @@ from textual import on, work
 from textual.widgets import Input
 
 from tinygpt_tui.checkpoints.card import ModelCard
-from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.mixes import weighed
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
@@ -193,6 +192,8 @@ class ModelChooser(ModelPicker):
 
     @work(thread=True, exclusive=True, group="visit", exit_on_error=False)
     def _mix(self, name: str) -> None:
+        from tinygpt_tui.checkpoints.library import find_model
+
         self.app.call_from_thread(self._visited, self.models.visit(find_model(name)))
 
     on_worker_state_changed = pass_to_screen

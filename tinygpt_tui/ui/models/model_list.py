@@ -6,8 +6,6 @@ import threading
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.card import ModelCard, card_of, is_native
-from tinygpt_tui.checkpoints.foreign_card import foreign_card
-from tinygpt_tui.checkpoints.library import in_order, list_models
 
 FIRST_CHOICE = "shakespeare"
 MARKS = {"starting": "●", "running": "●", "paused": "‖"}
@@ -25,6 +23,8 @@ class ModelList:
 
     def visit(self, path: Path) -> ModelCard:
         """Add a model from any path until the app ends; its card has the problem if it cannot be opened."""
+        from tinygpt_tui.checkpoints.foreign_card import foreign_card
+
         card = card_of(path, "yours") if is_native(path) else foreign_card(path)
         if not card.problem:
             if card.is_mix:  # the last one is enough
@@ -41,6 +41,7 @@ class ModelList:
             return self._refresh()
 
     def _refresh(self) -> bool:
+        from tinygpt_tui.checkpoints.library import in_order, list_models
         from tinygpt_tui.runs.index import list_runs
 
         cards, runs = list_models(), [run for run in list_runs() if run.live]
