@@ -60,7 +60,7 @@ LETTERS = [
 ]
 RECENT = 1 << 16  # bytes of the app's output that are kept
 ESCAPES = re.compile(rb"\x1b\[[0-9;?<>=]*[A-Za-z~]")
-COUNT = re.compile(rb"([\d,]+) tok")
+COUNT = re.compile(rb"([\d,]+)[ -]tok")  # also "stopped at the 100,000-token limit"
 
 
 @dataclass
