@@ -20,6 +20,7 @@ from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widget import MountError
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError, UsageError
@@ -306,6 +307,8 @@ class TinyGPTApp(App[None]):
             self.notify(log_unexpected(event.worker.error), severity="error", timeout=10, markup=False)
 
     def _handle_exception(self, error: Exception) -> None:
+        if self._exit and isinstance(error, MountError):
+            return  # the app was ended before a widget was added, which is not needed any more
         # Textual would leave a screenful of traceback and local variables behind; the log is the place for it.
         self._unexpected = log_unexpected(error)
         super()._handle_exception(error)

@@ -13,6 +13,7 @@ from wait import wait_until
 from tinygpt_tui import paths
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.keys import keys_of
 from tinygpt_tui.ui.shell.preferences import Preferences
@@ -162,6 +163,20 @@ async def test_quitting_ends_the_engine() -> None:
     async with app.run_test() as pilot:
         await pilot.press("ctrl+q")
     assert engine.closed
+
+
+async def test_widgets_that_come_after_the_end_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.ui.shared.sampling_form.FILL_AFTER_S", 1_000.0)
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        late = [widget._fill for widget in app.screen.query(SamplingForm) if not widget.children]
+        app.exit()
+        for fill in late:
+            app.call_next(fill)
+        await pilot.pause()
+    assert late
+    assert not (paths.logs_folder() / "app.log").exists()
 
 
 async def test_an_unforeseen_error_in_a_worker_is_logged_and_said() -> None:
