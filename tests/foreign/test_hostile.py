@@ -297,7 +297,7 @@ def test_whatever_goes_wrong_with_one_entry_its_card_says_so(tmp_path: Path, mon
     make_model(tmp_path / "models" / "one")
     torch.save(made(NanoGPT(V=11, mask=True, tied=False)).state_dict(), tmp_path / "models" / "two.pt")
     monkeypatch.setattr(card, "read_config", unforeseen)
-    monkeypatch.setattr("tinygpt_tui.checkpoints.foreign_card.inspect_calibrated", unforeseen)
+    monkeypatch.setattr("tinygpt_tui.foreign.calibration_cache.inspect_calibrated", unforeseen)
     cards = {one.name: one for one in library.list_models()}
     for name in ("one", "two.pt"):
         assert "nobody foresaw this" in cards[name].problem

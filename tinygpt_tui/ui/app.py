@@ -140,14 +140,16 @@ class TinyGPTApp(App[None]):
         wanted = self.preferences.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
         self.stylesheet.set_variables(self.get_css_variables())
+        self._styled_for = self.theme
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """See App; the last one keeps what files say from commanding the terminal."""
         return [*super().get_line_filters(), self._no_commands]
 
     def refresh_css(self, animate: bool = True) -> None:
-        """See App. Not before the first screen has been composed: its styles are computed with the theme's colours."""
-        if self.screen_stack and self.screen.is_mounted:
+        """See App. For a new screen only with a new theme: its styles are computed as it is composed."""
+        if self.theme != self._styled_for or (self.screen_stack and self.screen.is_mounted):
+            self._styled_for = self.theme
             super().refresh_css(animate)
 
     def on_load(self) -> None:

@@ -65,6 +65,25 @@ async def test_the_theme_is_remembered() -> None:
         assert again.theme == "tinygpt-light"
 
 
+async def test_a_theme_chosen_as_a_dialog_opens_colours_all() -> None:
+    def colours(app: TinyGPTApp) -> list[object]:
+        return [widget.colors for widget in app.screen_stack[0].query("TabTitle, PromptBox")]
+
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test() as pilot:
+        app.theme = "tinygpt-light"
+        await pilot.pause()
+        light = colours(app)
+        app.theme = "tinygpt-dark"
+        await pilot.pause()
+        assert colours(app) != light
+        app.theme = "tinygpt-light"
+        app.push_screen(HelpScreen.about(app.screen))
+        await wait_until(pilot, lambda: app.screen.is_mounted)
+        await pilot.pause()
+        assert colours(app) == light
+
+
 async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.MonkeyPatch) -> None:
     paths.home().mkdir(parents=True)
     paths.settings_file().write_bytes(b'theme = "ansi-dark"')

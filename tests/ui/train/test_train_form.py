@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,14 @@ from tinygpt_tui.errors import DownloadError
 from tinygpt_tui.paths import data_folder
 from tinygpt_tui.planning.machine import Machine, save_machine
 from tinygpt_tui.planning.tokens import suggestion
+from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.train import corpus as train_corpus
 from tinygpt_tui.ui.train.draft import draft_of, form_fields, texts_of
+from tinygpt_tui.ui.train.screen import TrainScreen
+from tinygpt_tui.workers.text_reader import TextReader
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -42,6 +45,33 @@ async def test_the_shipped_corpus_is_read_and_a_name_suggested() -> None:
         assert bench.form.name_row.text == "tales"
         assert bench.start_enabled
         assert "Start" in bench.keys
+
+
+async def test_a_new_form_reads_its_text_once_and_computes_its_styles_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    styled: list[bool] = []
+    fractions, update = TextReader.fractions, TrainScreen.update_node_styles
+
+    def reading(reader: TextReader) -> Generator[float, None, CorpusFacts]:
+        read.append(reader._given[1])
+        return fractions(reader)
+
+    def updating(screen: TrainScreen, animate: bool = True) -> None:
+        if screen.is_attached:
+            styled.append(animate)
+        update(screen, animate)
+
+    monkeypatch.setattr(TextReader, "fractions", reading)
+    monkeypatch.setattr(TrainScreen, "update_node_styles", updating)
+    async with train_tab() as bench:
+        await bench.read()
+        await bench.pilot.pause()
+        assert read == ["tales"]
+        assert not styled
+        await bench.pilot.press("f2")
+        await bench.until(lambda: not isinstance(bench.app.screen, TrainScreen))
+        await bench.pilot.press("f3")
+        await bench.until(lambda: bool(styled))  # something else may have changed them meanwhile
 
 
 async def test_the_empty_line_of_the_list_of_texts_changes_nothing() -> None:

@@ -77,6 +77,7 @@ class TabScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._was_left = False
         self.known = asyncio.Event()  # set when what its keys are about has been read from the disk
         if not self.READS:
             self.known.set()
@@ -102,6 +103,15 @@ class TabScreen(Screen[None]):
 
     def compose_body(self) -> ComposeResult:
         raise NotImplementedError
+
+    @on(events.ScreenSuspend)
+    def _note_leaving(self) -> None:
+        self._was_left = True
+
+    @on(events.ScreenResume)
+    def _keep_styles(self, event: events.ScreenResume) -> None:
+        """Compute no style again of a screen that is new: Textual resumes it twice, with all its styles each time."""
+        event.refresh_styles = self._was_left
 
     @on(events.ScreenResume)
     @on(events.Resize)

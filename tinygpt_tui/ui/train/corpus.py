@@ -225,8 +225,9 @@ class TrainCorpus(Vertical):
     def on_train_corpus_picker_choices_changed(self, message: TrainCorpusPicker.ChoicesChanged) -> None:
         """Read the text in another encoding, other fields of its records, or other documents."""
         message.stop()
-        if self._chosen is not None:
-            self._choose(self._chosen, dataclasses.replace(self._choices, **message.changes))
+        choices = dataclasses.replace(self._choices, **message.changes)
+        if self._chosen is not None and choices != self._choices:  # a list reports the value that it begins with, too
+            self._choose(self._chosen, choices)
 
     def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
         message.stop()
