@@ -15,6 +15,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.generation.text import first_ids
 from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.letters import letters_of
 
 
 class AdaptiveReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +58,7 @@ class AdaptiveBenchmark:
         """
         self._first, self._names = first_ids(tokenizer), names
         self._ids, self._counted, self._net = [*self._first, *ids.tolist()], counted, model
-        self._others = others
+        self._others, self._letters = others, letters_of(tokenizer)
         self._lengths = [len(tokenizer.bytes_of(id).decode("utf-8", "ignore")) for id in ids.tolist()]
         self._engine: AdaptiveEngine | None = None
         self._cpu_s = 0.0
@@ -66,7 +67,7 @@ class AdaptiveBenchmark:
         """Measure. Raises what the engine raises."""
         began, cpu = time.perf_counter(), time.process_time()
         yield Progress(words="counting", detail=f"{len(self._counted):,} tokens", share=0.0, left_s=None)
-        self._engine = AdaptiveEngine(self._net, self._counted, others=self._others)
+        self._engine = AdaptiveEngine(self._net, self._counted, others=self._others, letters=self._letters)
         for read in self._engine.reading(self._ids):
             self._cpu_s = time.process_time() - cpu
             share = read / len(self._ids)

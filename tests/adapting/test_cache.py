@@ -77,3 +77,31 @@ def test_of_two_nets_the_better_one_comes_to_count_more() -> None:
         both.learn(id)
     assert sum(losses[-100:]) < 0.8 * sum(losses[:100])
     assert sum(losses[-100:]) < 0.5 * sum(read(worse, ids)[-100:])
+
+
+LETTERS = [0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]  # token 0 parts words; 7 to 12 are the capitals of 1 to 6
+
+
+def test_a_word_is_known_again_after_other_words_and_in_capitals() -> None:
+    random = np.random.default_rng(5)
+    ids: list[int] = []
+    for _ in range(40):
+        ids += [0, *random.integers(1, 7, 4).tolist(), 0, int(random.choice([1, 7])), 2, 3, 4]
+    plain, words = NgramCache(13), NgramCache(13, letters=LETTERS)
+    assert sum(read(words, ids)) < 0.97 * sum(read(plain, ids))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ([3, 0, 1, 2], [5, 0, 7, 8], (True, False, False)),  # the word alone
+        ([4, 0, 3, 0, 0, 1, 2], [5, 0, 9, 0, 1, 2], (True, True, False)),  # and the one before it, however far apart
+        ([4, 0, 3, 0, 1, 2], [10, 0, 9, 0, 0, 1, 8], (True, True, True)),
+        ([4, 0, 3, 0], [4, 0, 3], (False, False, False)),  # a word that has not begun, and one that goes on
+        ([1, 2], [0, 1, 2], (True, False, False)),
+    ],
+)
+def test_contexts_of_words(one: list[int], other: list[int], same: tuple[bool, ...]) -> None:
+    cache = NgramCache(13, letters=LETTERS)
+    keys, others = (cache._keys_of(ids[::-1])[len(ORDERS) :] for ids in (one, other))
+    assert tuple(a == b for a, b in zip(keys, others, strict=True)) == same

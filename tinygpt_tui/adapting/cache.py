@@ -1,4 +1,4 @@
-"""An n-gram cache: what followed the last tokens each time before in this text, mixed with a net's prediction.
+"""An n-gram cache: what followed the last tokens or words each time before in a text, mixed with a net's prediction.
 
 The mixture is log-linear, as in context-mixing compressors (Mahoney 2005, "Adaptive weighing of context models"): the
 log-probabilities of the net and the evidence of each context are added with weights, and the softmax of the sum is the
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 # Chosen as in learner.py.
 ORDERS = (1, 2, 3, 4, 5, 6, 7, 9)  # tokens in a context
+WORDS = 3  # contexts of the letters of the word that is being written, and with those of one word and of two before it
+LONGEST = 48  # tokens that these are read from
 BUCKETS = 12  # weights of each
-RATE = 0.003  # of the weights
+RATE = 0.002  # of the weights
 START = 0.03  # the first weight of a context; the net's is 1
 UNSEEN = 0.03  # what a count is measured by: the evidence of one is log(1 + 1 / UNSEEN)
 MOST = 1 << 20  # contexts of one order; then the older half is forgotten
@@ -27,12 +29,18 @@ MOST = 1 << 20  # contexts of one order; then the older half is forgotten
 class NgramCache:
     """Call `mix` for a prediction, and `learn` with what came, if it is to learn from it."""
 
-    def __init__(self, vocab_size: int, nets: int = 1) -> None:
-        """`nets` is how many nets predict each token."""
-        rows = nets + len(ORDERS)
+    def __init__(self, vocab_size: int, nets: int = 1, letters: Sequence[int] = ()) -> None:
+        """`nets` is how many nets predict each token.
+
+        `letters` (V,) is for each token the number of its letter, 0 where it is none: then words are contexts, too.
+        """
+        contexts = len(ORDERS) + (WORDS if any(letters) else 0)
+        rows = nets + contexts
         self._size, self._nets = vocab_size, nets
-        self.tables: tuple[dict[int, dict[int, int]], ...] = tuple({} for _ in ORDERS)
-        self._keys = [0] * len(ORDERS)  # of the contexts that `mix` was given last
+        self._letters, self._base = letters if any(letters) else (), max(letters, default=0) + 1
+        self._longest = max(ORDERS[-1], LONGEST if self._letters else 0)
+        self.tables: tuple[dict[int, dict[int, int]], ...] = tuple({} for _ in range(contexts))
+        self._keys = [0] * contexts  # of the contexts that `mix` was given last
         self._weights = np.full((rows, BUCKETS), START)
         self._weights[:nets] = 1 / nets
         self._evidence = np.zeros((rows, vocab_size))
@@ -42,13 +50,13 @@ class NgramCache:
     def count(self, ids: Sequence[int]) -> None:
         """Count what followed what in another text, of any length; the weights learn nothing from it."""
         for place in range(1, len(ids)):
-            self._keys = self._keys_of(ids[max(0, place - ORDERS[-1]) : place][::-1])
+            self._keys = self._keys_of(ids[max(0, place - self._longest) : place][::-1])
             self._count(ids[place])
 
     def mix(self, logits: NDArray[np.float32], before: Sequence[int]) -> NDArray[np.float64]:
         """Return log-probabilities (V,) of the next token from the nets' logits (N, V) and the tokens `before` it."""
         evidence, buckets = self._evidence, self._buckets
-        self._keys = self._keys_of(before[: -ORDERS[-1] - 1 : -1])
+        self._keys = self._keys_of(before[: -self._longest - 1 : -1])
         nets = self._nets
         evidence[nets:] = 0
         for row, each in enumerate(logits):
@@ -85,10 +93,25 @@ class NgramCache:
         Of a context that is longer than the text it is that of the whole text.
         """
         keys = [key := 0]
-        for id in last:
+        for id in last[: ORDERS[-1]]:
             key = key * self._size + id + 1
             keys.append(key)
-        return [keys[min(order, len(keys) - 1)] for order in ORDERS]
+        of_tokens = [keys[min(order, len(keys) - 1)] for order in ORDERS]
+        return of_tokens + self._word_keys(last) if self._letters else of_tokens
+
+    def _word_keys(self, last: Sequence[int]) -> list[int]:
+        """Return a number for the word that `last` ends in, which may have no letter yet, and the words before it."""
+        keys: list[int] = []
+        key, inside = 1, True  # in the word that is being written
+        for id in last:
+            if letter := self._letters[id]:
+                key, inside = key * self._base + letter, True
+            elif inside:
+                keys.append(key)
+                if len(keys) == WORDS:
+                    return keys
+                key, inside = key * self._base, False
+        return keys + [key] * (WORDS - len(keys))
 
 
 def log_softmax(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

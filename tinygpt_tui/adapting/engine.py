@@ -43,14 +43,16 @@ class AdaptiveEngine:
         counted: Sequence[int] = (),
         *,
         others: Sequence[LanguageModel] = (),
+        letters: Sequence[int] = (),
         steps_are_read: bool = False,
     ) -> None:
         """`counted` are the ids of another text, such as the model was trained on, for the n-gram cache to start from.
 
         It is counted again each time that another text begins. `others` are models of the same vocabulary, whose copies
         learn, too, and are mixed with the first one; the text is then read at the pace of the shortest window.
+        `letters` (V,) are those of the tokens, as `letters_of` returns them, for the cache.
         """
-        self._counted, self._steps_are_read = counted, steps_are_read
+        self._counted, self._letters, self._steps_are_read = counted, letters, steps_are_read
         learners = [Learner(each) for each in (model, *others)]
         self.window = "rolling" if all(each.settings.supports_sliding for each in (model, *others)) else "exact"
         self._nets = [_Net(learner, TorchEngine(learner.model, self.window)) for learner in learners]
@@ -63,7 +65,7 @@ class AdaptiveEngine:
     def _reset(self) -> None:
         for net in self._nets:
             net.learner.reset()
-        self._cache = NgramCache(self._vocab_size, len(self._nets))
+        self._cache = NgramCache(self._vocab_size, len(self._nets), self._letters)
         self._cache.count(self._counted)
         self.ids: list[int] = []
         self.losses: list[float] = []

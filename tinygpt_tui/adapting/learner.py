@@ -18,6 +18,7 @@ from tinygpt_tui.training.fused import use_fused
 BLOCK = 32  # tokens
 CONTEXT = 128  # tokens before them that are read again
 RATE = 0.0008  # of the sum of a block's losses
+DECAY = 0.001  # towards the original weights, with each step: Krause et al. 2018, "Dynamic evaluation …", section 4
 
 
 class Learner:
@@ -53,11 +54,11 @@ class Learner:
         """Take a gradient step: the tokens that came after the last ids given to `logits` were `targets`."""
         assert self._graph is not None
         loss = F.cross_entropy(self._graph, torch.tensor(targets, device=self.model.device), reduction="sum")
-        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        weights = list(self.model.parameters())
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
         with torch.no_grad():
-            for weight, gradient in zip(weights, gradients, strict=True):
+            for weight, gradient, original in zip(weights, gradients, self._original.parameters(), strict=True):
                 if gradient is not None:
-                    weight.sub_(gradient, alpha=self._rate)
+                    weight.sub_(gradient, alpha=self._rate).lerp_(original, DECAY)
         self._graph = None
         self.steps += 1

@@ -22,6 +22,7 @@ from tinygpt_tui.packing.packed_file import ENGINE_MARK, MODEL_MARK
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.letters import letters_of
 
 ADAPTING = "adapting"  # the first word of the name of an engine that learns from the text
 _PROBE, _LEARNING_PROBE = 32, 100  # tokens; of the longer one the engine learns a few times
@@ -84,7 +85,8 @@ def _torch_engine(stored: StoredModel, policy: Policy, *, adapt: bool) -> tuple[
         return TorchEngine(model, policy), name
     from tinygpt_tui.adapting.engine import AdaptiveEngine
 
-    return AdaptiveEngine(model, steps_are_read=True), f"{ADAPTING} {name} numpy {np.__version__}"
+    engine = AdaptiveEngine(model, letters=letters_of(stored.tokenizer), steps_are_read=True)
+    return engine, f"{ADAPTING} {name} numpy {np.__version__}"
 
 
 def _engine_mark(engine: Engine, first: tuple[int, ...], probe: list[int], name: str) -> bytes:

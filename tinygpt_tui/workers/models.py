@@ -40,6 +40,7 @@ from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings, Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.letters import letters_of
 from tinygpt_tui.workers.current_weights import WeightsNow
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class OpenedModel(ABC):
             import_torch("adapting to a text", threads=THREADS)
             from tinygpt_tui.adapting.engine import AdaptiveEngine
 
-            self._adaptive = AdaptiveEngine(self.net())
+            self._adaptive = AdaptiveEngine(self.net(), letters=letters_of(self.tokenizer))
         return self._adaptive
 
     def new_replacer(self, window: Window = "auto", weights: Weights = "fp32") -> Replacer:
