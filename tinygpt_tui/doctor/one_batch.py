@@ -14,6 +14,7 @@ from tinygpt_tui.corpora.rows import IGNORED, rows_of
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.documents import separator_of
+from tinygpt_tui.training.plain_steps import PlainAdamW
 
 ROWS, LONGEST = 4, 64
 STEPS, RATE, WARMUP = 200, 3e-3, 10
@@ -37,7 +38,7 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(settings.seed)
         model = build(architecture).eval()  # eval: no dropout
-        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0)
+        optimizer = PlainAdamW(model.parameters(), lr=RATE, weight_decay=0.0)
         first = loss = 0.0
         step = 0
         for step in range(1, STEPS + 1):

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+
+from tinygpt_tui.training.plain_steps import PlainOptimizer
 
 # Five steps, each the best polynomial of degree 5 for where the singular values are by then.
 POLYNOMIALS = (
@@ -45,7 +46,7 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     return nearest
 
 
-class Muon(Optimizer):
+class Muon(PlainOptimizer):
     """Steps along the orthogonalised momentum; for the matrices inside the blocks.
 
     A fused query-key-value matrix (3C, C) is three matrices of C by C. Momentum (Nesterov) rises from 0.85 to 0.95 over

@@ -8,11 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from tinygpt_tui.architectures.base import Role
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
+from tinygpt_tui.training.plain_steps import PlainAdamW
 
 # An adapter's matrices start at nothing, and stay small. Between what was measured with rank 2 on a text of 60 KB:
 # 4 and 16 times for Muon, rates of 0.01 and 0.03 for AdamW.
@@ -59,7 +60,7 @@ def make_optimizers(model: Trained, settings: TrainingSettings) -> list[Optimize
         optimizers.append(Muon(matrices, lr=rate, weight_decay=settings.weight_decay))
     groups = [group for group in groups if group["params"]]
     if groups:
-        optimizers.append(AdamW(groups, betas=(settings.beta1, settings.beta2), fused=True))
+        optimizers.append(PlainAdamW(groups, betas=(settings.beta1, settings.beta2), fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group[PEAK] = group["lr"]

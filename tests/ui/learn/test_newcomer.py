@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tinygpt_tui.lessons.facts import Looked
 from tinygpt_tui.lessons.progress import load_progress
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.learn.lesson_list import LessonList
+
+BITS = r"surprise ([\d.]+) bits"
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
@@ -108,7 +111,13 @@ async def _sample(me: Newcomer, **values: str) -> None:
 async def _look(me: Newcomer) -> None:
     """Open the microscope, and wait until it says something."""
     await me.press("generate.microscope")
-    await me.sees("surprise ")
+    await _bits(me)
+
+
+async def _bits(me: Newcomer) -> str:
+    """Return the surprise in the microscope, once it says something."""
+    await me.until(lambda: re.search(BITS, me.shown))
+    return me.finds(BITS)
 
 
 async def _generate_lessons(me: Newcomer) -> None:
@@ -121,11 +130,10 @@ async def _generate_lessons(me: Newcomer) -> None:
     await me.read(2, "4")
     await _write(me)
     await _look(me)
-    while float(me.finds(r"surprise ([\d.]+) bits")) < 4:
+    while float(await _bits(me)) < 4:
         await me.press("right")
-        await me.sees("surprise ")
     await me.is_done()
-    bits = me.finds(r"surprise ([\d.]+) bits")
+    bits = await _bits(me)
     await me.answer(str(float(bits) + 1), bits)
     await me.press("lesson.leave", "microscope.leave")
 
@@ -160,7 +168,7 @@ async def _generate_lessons(me: Newcomer) -> None:
         await me.until(lambda count=count: len({one.offset for one in seen if isinstance(one, Looked)}) >= count)
         await me.press("right")
     await me.is_done()
-    await me.answer("4.17", me.finds(r"surprise ([\d.]+) bits"))
+    await me.answer("4.17", await _bits(me))
     await me.press("lesson.leave", "microscope.leave", "generate.untrained")
 
 
