@@ -11,13 +11,13 @@ import torch
 from makers import GPT_VARIANTS, random_model, small_training
 from torch.optim import AdamW
 
+from tinygpt_tui.architectures.optimizers import PlainAdamW
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon, orthogonalise
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
-from tinygpt_tui.training.plain_steps import PlainAdamW
 from tinygpt_tui.training.schedule import rate_share
 
 

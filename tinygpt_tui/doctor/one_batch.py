@@ -8,13 +8,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from tinygpt_tui.architectures.optimizers import PlainAdamW
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.rows import IGNORED, rows_of
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.documents import separator_of
-from tinygpt_tui.training.plain_steps import PlainAdamW
 
 ROWS, LONGEST = 4, 64
 STEPS, RATE, WARMUP = 200, 3e-3, 10

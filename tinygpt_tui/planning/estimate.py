@@ -26,7 +26,7 @@ POOR = 1.0  # tokens of text per parameter, below which a model can memorise a t
 MANY_ROUNDS = 8  # … if it reads it this often
 TOO_MANY_ROUNDS = 100
 MANY_EPOCHS_FROM_MODEL = 12
-TORCH_BYTES = 320e6  # what importing torch takes
+TORCH_BYTES = 250e6  # what importing torch and this package takes
 ONCE_SHOWN = 12
 LARGEST_SHARE = 0.25  # of a short text that may be its validation split
 

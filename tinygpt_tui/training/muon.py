@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinygpt_tui.training.plain_steps import PlainOptimizer
+from tinygpt_tui.architectures.optimizers import PlainOptimizer
 
 # Five steps, each the best polynomial of degree 5 for where the singular values are by then.
 POLYNOMIALS = (

@@ -11,9 +11,9 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from tinygpt_tui.architectures.base import Role
+from tinygpt_tui.architectures.optimizers import PlainAdamW
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
-from tinygpt_tui.training.plain_steps import PlainAdamW
 
 # An adapter's matrices start at nothing, and stay small. Between what was measured with rank 2 on a text of 60 KB:
 # 4 and 16 times for Muon, rates of 0.01 and 0.03 for AdamW.

@@ -1,4 +1,4 @@
-"""torch's optimizers without its compiler.
+"""torch's optimizers without its compiler, for all that train: the lowest package that may import torch is this one.
 
 torch imports its compiler with the first call of an optimizer, so that `torch.compile` leaves the call alone: a second
 and 70 megabytes, for nothing where the optimizer's steps are not compiled, as here.
